@@ -25,6 +25,9 @@ _DRAFT_SIZE = (4 * SIDE, 4 * SIDE)
 _EXIF_ORIENTATION = 0x0112
 _SIXTEEN_BIT_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
+# What Pillow's decoders raise on damaged files.
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
+
 
 class ImageError(ValueError):
     """The bytes aren't an image that can be decoded; the message says why."""
@@ -59,11 +62,10 @@ def decode_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArra
             "not an image in a known format (JPEG, PNG, WebP, GIF, BMP or TIFF)"
         ) from None
     except Image.DecompressionBombError as error:
-        raise ImageTooLarge(str(error)) from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error) as error:
-        # What Pillow's decoders raise on damaged files; ImageError is a ValueError and passes as is.
-        if isinstance(error, ImageError):
-            raise
+        raise ImageTooLarge(f"{error} At most {max_pixels:,} pixels are allowed.") from None
+    except ImageError:
+        raise
+    except _DAMAGE as error:
         raise ImageError(f"the image is damaged: {error}") from None
 
 
@@ -101,7 +103,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return image
     if image.mode in _SIXTEEN_BIT_MODES:
         # Pillow's own conversion clips at 255 instead of scaling 65535 down to 255.
-        return Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
+        return Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8)).convert(
+            "RGB"
+        )
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")

@@ -1,0 +1,99 @@
+# Everything a newcomer needs is `make run`; `make help` lists the rest.
+
+PORT ?= 8000
+HOTSHELF_STORE ?= file://$(CURDIR)/shelf
+HOTSHELF_MODEL ?= resnet50
+DATA ?=
+ARGS ?=
+PYTHON ?= python3
+
+# Three environments. The service's has no TensorFlow. The training one becomes the development one
+# when requirements/dev.txt is installed over it: a superset with the very same versions.
+SERVICE := .venv/service/bin/python
+TRAINING := .venv/training/bin/python
+LOADTEST := .venv/loadtest/bin/python
+
+INSTALL = -m pip install --quiet --disable-pip-version-check --require-hashes -r
+
+export HOTSHELF_STORE HOTSHELF_MODEL
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check train data loadtest horovod format lock clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  PORT=8000 HOTSHELF_STORE=file:///… or az://… HOTSHELF_MODEL=resnet50 are honoured by run."
+
+run: .venv/service/.installed  ## serve predictions on http://127.0.0.1:8000 (PORT=), training a first model if the shelf is empty
+	@$(SERVICE) tools/shelf_is_empty.py && $(MAKE) --no-print-directory first-model || test $$? -eq 1
+	@HOTSHELF_PORT=$(PORT) exec $(SERVICE) -m service
+
+.PHONY: first-model
+first-model: .venv/training/.installed
+	@echo "The shelf at $(HOTSHELF_STORE) is empty. Training a first model on generated images;"
+	@echo "this takes a few minutes, once. Use 'make data' and 'make train' for a real one."
+	@test -f data/generated/wnids.txt || $(TRAINING) -m training generate --out data/generated
+	@$(TRAINING) -m training train --preset quickstart --data data/generated \
+		--run runs/first-model --store $(HOTSHELF_STORE) --model $(HOTSHELF_MODEL)
+
+data: .venv/training/.installed  ## download Tiny ImageNet and prepare it, or take a local copy (DATA=path)
+	@$(TRAINING) -m training data $(if $(DATA),--from $(DATA),--download)
+
+train: .venv/training/.installed  ## train on Tiny ImageNet and publish to the shelf (ARGS='--epochs 5 …')
+	@$(TRAINING) -m training train --preset tiny-imagenet-cpu --store $(HOTSHELF_STORE) $(ARGS)
+
+loadtest: .venv/loadtest/.installed  ## send load to a running service for 30 s (PORT=, ARGS='--users 64 …')
+	@$(LOADTEST) -m locust -f loadtest/locustfile.py --headless --host http://127.0.0.1:$(PORT) \
+		--users 32 --spawn-rate 32 --run-time 30s --only-summary $(ARGS)
+
+test: .venv/training/.developing .venv/training/.horovod .venv/service/.installed tests/azurite/node_modules/.package-lock.json  ## run all tests (ARGS='-k name')
+	$(TRAINING) -m pytest $(ARGS)
+
+check: .venv/training/.developing  ## formatting, lint, strict types, import contracts
+	$(TRAINING) -m ruff format --check .
+	$(TRAINING) -m ruff check .
+	$(TRAINING) -m mypy
+	.venv/training/bin/lint-imports
+
+format: .venv/training/.developing  ## format the code and mend what ruff can mend
+	$(TRAINING) -m ruff format .
+	$(TRAINING) -m ruff check --fix .
+
+horovod: .venv/training/.horovod  ## build Horovod against the pinned TensorFlow and install it
+
+lock: .venv/lock/.installed  ## resolve pyproject.toml again into requirements/*.txt
+	tools/lock.sh .venv/lock/bin/uv
+
+clean:  ## remove environments and caches; data/, runs/ and shelf/ stay
+	rm -rf .venv .cache build dist tests/azurite/node_modules
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# --- environments ------------------------------------------------------------------------------
+
+.venv/service/.installed: requirements/service.txt
+.venv/training/.installed: requirements/training.txt
+.venv/loadtest/.installed: requirements/loadtest.txt
+.venv/lock/.installed: requirements/lock.txt
+
+.venv/%/.installed:
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || tools/install_venv.sh
+	@test -x .venv/$*/bin/python || $(PYTHON) -m venv .venv/$*
+	@echo "Installing the $* environment (once) …"
+	@.venv/$*/bin/python $(INSTALL) requirements/$*.txt
+	@touch $@
+
+.venv/training/.developing: .venv/training/.installed requirements/dev.txt
+	@echo "Installing the tools for development (once) …"
+	@$(TRAINING) $(INSTALL) requirements/dev.txt
+	@touch $@
+
+.venv/training/.horovod: .venv/training/.installed requirements/horovod.txt requirements/horovod-build.txt tools/build_horovod.py
+	@$(TRAINING) tools/build_horovod.py
+	@touch $@
+
+tests/azurite/node_modules/.package-lock.json: tests/azurite/package-lock.json
+	@echo "Installing Azurite (once) …"
+	@npm ci --prefix tests/azurite --no-audit --no-fund --loglevel error
+	@touch $@

@@ -1,0 +1,205 @@
+"""Carries out what the policy decides and lends leases on the versions that are loaded."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from service.engine.policy import Action, Forget, Load, State, Unload, VersionView, next_action
+from service.engine.session import Session
+from service.errors import NotReady, VersionNotFound
+from service.ipc.messages import ClassName, VersionStatus
+
+log = logging.getLogger(__name__)
+
+# Class names of versions that have left are kept for answers that are still on their way.
+KEPT_DESCRIPTIONS = 64
+
+FIRST_RETRY_S = 2.0
+LAST_RETRY_S = 300.0
+
+# Returns a session that has been checked and warmed up; raises whatever keeps it from being served.
+Loader = Callable[[int], Session]
+
+
+@dataclass
+class _Version:
+    version: int
+    state: State = State.START
+    session: Session | None = None
+    leases: int = 0
+    failures: int = 0
+    error: str = ""
+    retry_at: float | None = None
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to use a loaded version: it isn't unloaded before `release` has been called."""
+
+    version: int
+    session: Session
+    release: Callable[[], None] = field(repr=False)
+
+
+class VersionManager:
+    """Owns the loaded versions.
+
+    `apply` is called by one thread, again and again, with the set of wanted versions; `lease` and
+    `status` by any thread at any time. Loading happens in the calling thread without the lock, so
+    requests go on meanwhile.
+    """
+
+    def __init__(self, load: Loader, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._load = load
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._versions: dict[int, _Version] = {}
+        self._aspired: frozenset[int] = frozenset()
+        self._default: int | None = None
+        self._classes: dict[int, tuple[ClassName, ...]] = {}
+
+    @property
+    def default(self) -> int | None:
+        """The version that answers requests which name none."""
+        return self._default
+
+    def status(self) -> tuple[VersionStatus, ...]:
+        """Return the state of every known version, ascending."""
+        with self._changed:
+            return tuple(
+                VersionStatus(each.version, each.state, each.error)
+                for _, each in sorted(self._versions.items())
+            )
+
+    def lease(self, version: int | None) -> Lease:
+        """Lend a loaded version, the default one for None.
+
+        Raises NotReady while nothing is loaded, VersionNotFound for a version that isn't loaded.
+        """
+        with self._changed:
+            if self._default is None:
+                raise NotReady("no version of the model is loaded yet")
+            found = self._versions.get(self._default if version is None else version)
+            if found is None or found.session is None or found.state is not State.AVAILABLE:
+                raise VersionNotFound(self._unavailable(version))
+            found.leases += 1
+            return Lease(found.version, found.session, lambda: self._release(found))
+
+    def classes(self, version: int) -> tuple[ClassName, ...]:
+        """Return the names of a version's outputs, also shortly after it was unloaded."""
+        with self._changed:
+            if version not in self._classes:
+                raise VersionNotFound(self._unavailable(version))
+            return self._classes[version]
+
+    def apply(self, aspired: Collection[int]) -> None:
+        """Load and unload until nothing is left to do for the wanted versions."""
+        with self._changed:
+            self._aspired = frozenset(aspired)
+            for version in aspired:
+                self._versions.setdefault(version, _Version(version))
+        while True:
+            action = self._next_action()
+            if action is None:
+                return
+            self._carry_out(action)
+
+    def _next_action(self) -> Action | None:
+        with self._changed:
+            views = [
+                VersionView(each.version, each.state, each.retry_at)
+                for each in self._versions.values()
+            ]
+            # A label may have moved to a version that is loaded already.
+            self._choose_default()
+            return next_action(views, self._aspired, self._clock())
+
+    def _carry_out(self, action: Action) -> None:
+        version = self._versions[action.version]
+        match action:
+            case Load():
+                self._bring_up(version)
+            case Unload():
+                self._take_down(version)
+            case Forget():
+                with self._changed:
+                    del self._versions[action.version]
+
+    def _bring_up(self, version: _Version) -> None:
+        self._move(version, State.LOADING)
+        started = self._clock()
+        try:
+            session = self._load(version.version)
+        # Whatever a version fails with, it must not take the ones that serve down with it.
+        except Exception as error:  # noqa: BLE001
+            self._mark_failed(version, error)
+            return
+        with self._changed:
+            version.session = session
+            version.failures, version.error, version.retry_at = 0, "", None
+            version.state = State.AVAILABLE
+            self._describe(version.version, session)
+            self._choose_default()
+        log.info("version %d is available after %.1f s", version.version, self._clock() - started)
+
+    def _describe(self, version: int, session: Session) -> None:
+        self._classes.pop(version, None)
+        self._classes[version] = session.classes
+        while len(self._classes) > KEPT_DESCRIPTIONS:
+            del self._classes[next(iter(self._classes))]
+
+    def _mark_failed(self, version: _Version, error: Exception) -> None:
+        delay = min(FIRST_RETRY_S * 2**version.failures, LAST_RETRY_S)
+        with self._changed:
+            version.failures += 1
+            version.error = str(error) or type(error).__name__
+            version.retry_at = self._clock() + delay
+            version.state = State.END
+            serving = "nothing" if self._default is None else f"version {self._default}"
+        log.error(
+            "version %d can't be served, trying again in %.0f s; %s goes on serving: %s",
+            version.version, delay, serving, version.error,
+            exc_info=log.isEnabledFor(logging.DEBUG) and error,
+        )  # fmt: skip
+
+    def _take_down(self, version: _Version) -> None:
+        with self._changed:
+            version.state = State.UNLOADING
+            self._choose_default()
+            # Requests have deadlines, so leases come back.
+            self._changed.wait_for(lambda: version.leases == 0)
+            version.session = None
+            version.state = State.END
+        log.info("version %d is unloaded", version.version)
+
+    def _release(self, version: _Version) -> None:
+        with self._changed:
+            version.leases -= 1
+            if version.leases == 0:
+                self._changed.notify_all()
+
+    def _move(self, version: _Version, state: State) -> None:
+        with self._changed:
+            version.state = state
+
+    def _choose_default(self) -> None:
+        available = [v for v, each in self._versions.items() if each.state is State.AVAILABLE]
+        wanted = [version for version in available if version in self._aspired]
+        chosen = max(wanted or available, default=None)
+        if chosen != self._default:
+            log.info("requests without a version now go to version %s", chosen)
+            self._default = chosen
+
+    def _unavailable(self, version: int | None) -> str:
+        found = self._versions.get(version or 0)
+        available = ", ".join(
+            str(v) for v, each in sorted(self._versions.items()) if each.state is State.AVAILABLE
+        )
+        if found is None:
+            return f"version {version} isn't being served; available: {available}"
+        reason = f" ({found.error})" if found.error else ""
+        return f"version {version} is {found.state}{reason}; available: {available}"

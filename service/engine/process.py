@@ -1,0 +1,193 @@
+"""The engine's process: puts store, manager, batcher and lanes behind a Unix socket."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from model_store import VersionCache, open_store
+from service import metrics
+from service.engine.batcher import Batch, Batcher, Waiting
+from service.engine.lanes import Lanes
+from service.engine.manager import VersionManager
+from service.engine.policy import State
+from service.engine.session import FILES, OnnxSession, warm_up
+from service.engine.source import StoreSource
+from service.errors import NotReady, ServiceError
+from service.ipc.messages import (
+    AskDescription,
+    AskStatus,
+    EngineState,
+    Failure,
+    Infer,
+    Reply,
+    Request,
+    VersionDescription,
+)
+from service.ipc.server import listen
+from service.lifecycle import die_with_parent, set_up_logging, socket_path
+from service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+# Polls of a fleet that was started at once drift apart by this share of the interval.
+POLL_JITTER = 0.1
+
+
+class Engine:
+    """Answers workers' requests: takes a lease, queues, runs, replies. Lives in one event loop."""
+
+    def __init__(self, settings: Settings, manager: VersionManager, source: StoreSource) -> None:
+        self._model = settings.model
+        self._manager = manager
+        self._source = source
+        self._batcher = Batcher(
+            max_batch=settings.max_batch,
+            queue_images=settings.queue_images,
+            clock=time.monotonic,
+        )
+        self._lanes = Lanes(settings.lanes, finished=self._batch_finished)
+
+    def handle(self, request: Request, reply: Callable[[Reply], None]) -> None:
+        """Reply to one request, now or when its batch has run."""
+        try:
+            match request:
+                case Infer():
+                    self._infer(request, reply)
+                case AskStatus():
+                    reply(self._state())
+                case AskDescription():
+                    version = request.version
+                    reply(VersionDescription(version, self._manager.classes(version)))
+        except ServiceError as error:
+            reply(Failure.of(error))
+
+    def close(self) -> None:
+        """Wait for the batches that are running."""
+        self._lanes.close()
+
+    def _infer(self, request: Infer, reply: Callable[[Reply], None]) -> None:
+        try:
+            lease = self._manager.lease(request.version)
+        except NotReady:
+            raise NotReady(f"no version is loaded yet: {self._waiting_for()}") from None
+        waiting = Waiting(request.images, lease, request.deadline, time.monotonic(), reply)
+        try:
+            self._batcher.add(waiting)
+        except ServiceError:
+            lease.release()
+            raise
+        self._fill_lanes()
+
+    def _fill_lanes(self) -> None:
+        while self._lanes.free:
+            batch = self._batcher.next_batch()
+            if batch is None:
+                return
+            now = time.monotonic()
+            for each in batch.requests:
+                metrics.QUEUE_SECONDS.observe(now - each.queued_at)
+            self._lanes.start(batch)
+
+    def _batch_finished(self, batch: Batch, took_s: float) -> None:
+        self._fill_lanes()
+        metrics.INFERENCE_SECONDS.observe(took_s)
+        metrics.BATCH_IMAGES.observe(len(batch))
+
+    def _state(self) -> EngineState:
+        default = self._manager.default
+        waiting = "" if default is not None else self._waiting_for()
+        return EngineState(self._model, default, self._manager.status(), waiting)
+
+    def _waiting_for(self) -> str:
+        """Say why nothing is being served."""
+        for each in reversed(self._manager.status()):
+            if each.error:
+                return f"version {each.version} failed: {each.error}"
+            if each.state == State.LOADING:
+                return f"version {each.version} is loading"
+        return self._source.waiting_for()
+
+
+class Follower(threading.Thread):
+    """Polls the store and has the manager follow it, in a thread of its own."""
+
+    def __init__(self, source: StoreSource, manager: VersionManager, poll_s: float) -> None:
+        super().__init__(name="follower", daemon=True)
+        self._source = source
+        self._manager = manager
+        self._poll_s = poll_s
+        self._stopping = threading.Event()
+        self._seen: set[int] = set()
+
+    def run(self) -> None:
+        """Poll until stopped."""
+        while not self._stopping.is_set():
+            try:
+                self._manager.apply(self._source.poll())
+                self._count()
+            # A surprise here must neither end the polling nor what is being served.
+            except Exception:
+                log.exception("following the store failed; trying again")
+            spread = random.uniform(-POLL_JITTER, POLL_JITTER)  # noqa: S311 - no secret
+            self._stopping.wait(self._poll_s * (1 + spread))
+
+    def stop(self) -> None:
+        """Let the current poll be the last."""
+        self._stopping.set()
+
+    def _count(self) -> None:
+        metrics.STORE_POLLS.labels("failed" if self._source.problem else "ok").inc()
+        available = {
+            each.version for each in self._manager.status() if each.state == State.AVAILABLE
+        }
+        self._seen |= available
+        for version in self._seen:
+            metrics.VERSION_AVAILABLE.labels(str(version)).set(float(version in available))
+
+
+async def serve(settings: Settings) -> None:
+    """Run the engine until SIGTERM."""
+    source = StoreSource(
+        open_store(settings.store), VersionCache(settings.cache), settings.model, settings.serve
+    )
+
+    def load(version: int) -> OnnxSession:
+        folder = source.fetch(version, FILES)
+        session = OnnxSession.load(folder, threads=settings.threads_per_lane)
+        warm_up(session, settings.max_batch)
+        return session
+
+    manager = VersionManager(load)
+    engine = Engine(settings, manager, source)
+    follower = Follower(source, manager, settings.poll_s)
+    stop = asyncio.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, stop.set)
+    server = await listen(socket_path(Path(settings.run_dir)), engine.handle)
+    follower.start()
+    await stop.wait()
+    follower.stop()
+    server.close()
+    engine.close()
+
+
+def main() -> int:
+    """Run the engine; the supervisor starts it with its settings in the environment."""
+    die_with_parent()
+    settings = Settings.from_environment(os.environ)
+    set_up_logging("engine", settings.log_level)
+    asyncio.run(serve(settings))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

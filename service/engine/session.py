@@ -1,0 +1,131 @@
+"""One loaded model: the only file that knows ONNX Runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+import numpy as np
+import onnxruntime as ort
+
+from imaging import IMAGE_SHAPE
+from service.ipc.messages import ClassName, Images, Probabilities
+
+MODEL_FILE = "model.onnx"
+CLASSES_FILE = "classes.json"
+FILES = (MODEL_FILE, CLASSES_FILE)
+
+# Probabilities of one image add up to 1 within what float32 and int8 outputs lose.
+SUM_TOLERANCE = 0.02
+
+
+class BadModel(Exception):
+    """The version can't be served as it is; the message says why."""
+
+
+class Session(Protocol):
+    """A loaded version that answers batches; `run` may be called from several threads at once."""
+
+    @property
+    def classes(self) -> tuple[ClassName, ...]:
+        """The meaning of each output, in order."""
+
+    def run(self, images: Images) -> Probabilities:
+        """Return float32 [N, classes] for uint8 [N, 64, 64, 3]."""
+
+
+class OnnxSession:
+    """A version folder's `model.onnx`, with the names in its `classes.json`.
+
+    `load` raises BadModel when a file can't be read, the model's signature isn't
+    `image` uint8 [N, 64, 64, 3] → `probabilities` float32 [N, classes], or a test run gives
+    anything but probabilities.
+    """
+
+    def __init__(self, session: ort.InferenceSession, classes: tuple[ClassName, ...]) -> None:
+        self._session = session
+        self.classes = classes
+
+    @classmethod
+    def load(cls, folder: Path, *, threads: int) -> OnnxSession:
+        """Load, check and try out the model; takes seconds and belongs off the request path."""
+        classes = _read_classes(folder / CLASSES_FILE)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # Waiting threads that spin help an idle machine and hurt one that also speaks HTTP.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        try:
+            session = ort.InferenceSession(
+                str(folder / MODEL_FILE), options, providers=["CPUExecutionProvider"]
+            )
+        # ONNX Runtime's exceptions share no public base class.
+        except Exception as error:
+            raise BadModel(f"{MODEL_FILE} can't be loaded: {_first_line(error)}") from error
+        loaded = cls(session, classes)
+        loaded._check_signature()
+        return loaded
+
+    def run(self, images: Images) -> Probabilities:
+        """Return float32 [N, classes] for uint8 [N, 64, 64, 3]."""
+        (probabilities,) = self._session.run(["probabilities"], {"image": images})
+        answer: Probabilities = probabilities
+        return answer
+
+    def _check_signature(self) -> None:
+        inputs = {each.name: (each.type, each.shape) for each in self._session.get_inputs()}
+        outputs = {each.name: (each.type, each.shape) for each in self._session.get_outputs()}
+        kind, shape = inputs.get("image", ("missing", []))
+        if list(inputs) != ["image"] or kind != "tensor(uint8)" or shape[1:] != [*IMAGE_SHAPE]:
+            raise BadModel(f"{MODEL_FILE} takes {inputs}, not one uint8 [N,64,64,3] named 'image'")
+        kind, shape = outputs.get("probabilities", ("missing", []))
+        if kind != "tensor(float)" or len(shape) != 2:
+            raise BadModel(f"{MODEL_FILE} gives {outputs}, not float32 [N,classes] 'probabilities'")
+        if isinstance(shape[1], int) and shape[1] != len(self.classes):
+            raise BadModel(
+                f"{MODEL_FILE} has {shape[1]} outputs, {CLASSES_FILE} names {len(self.classes)}"
+            )
+
+
+def warm_up(session: Session, max_batch: int) -> None:
+    """Run batches of every power of two up to `max_batch` and check that they give probabilities.
+
+    First runs are slow (ONNX Runtime plans and allocates per shape); nobody's request should pay
+    for them. Raises BadModel when an answer isn't what it must be.
+    """
+    random = np.random.default_rng(0)
+    size = 1
+    while True:
+        images = random.integers(0, 256, (size, *IMAGE_SHAPE), dtype=np.uint8)
+        try:
+            answer = session.run(images)
+        except Exception as error:
+            raise BadModel(f"a test run on {size} images failed: {_first_line(error)}") from error
+        _check_probabilities(answer, size, len(session.classes))
+        if size >= max_batch:
+            return
+        size = min(2 * size, max_batch)
+
+
+def _check_probabilities(answer: Probabilities, images: int, classes: int) -> None:
+    if answer.shape != (images, classes):
+        raise BadModel(f"a test run gave shape {answer.shape}, not {(images, classes)}")
+    if not np.isfinite(answer).all() or (answer < 0).any():
+        raise BadModel("a test run gave values that aren't probabilities (NaN or negative)")
+    furthest = float(np.abs(answer.sum(axis=1) - 1).max())
+    if furthest > SUM_TOLERANCE:
+        raise BadModel(f"a test run gave probabilities whose sum is off by {furthest:.3f}")
+
+
+def _read_classes(path: Path) -> tuple[ClassName, ...]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=tuple[ClassName, ...])
+    except (OSError, msgspec.MsgspecError) as error:
+        raise BadModel(f"{path.name} can't be read: {error}") from error
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,69 @@
+"""Which versions the store wants served: the whole set, every time somebody asks."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from model_store import Catalog, ModelStore, StoreError, VersionCache
+from service.settings import Serve
+
+log = logging.getLogger(__name__)
+
+
+def aspired_versions(catalog: Catalog, serve: Serve) -> frozenset[int]:
+    """Return the versions of the catalog that `serve` picks."""
+    existing = [each.version for each in catalog.versions]
+    if serve.label:
+        labelled = catalog.labels.get(serve.label)
+        return frozenset(() if labelled is None else (labelled,))
+    if serve.versions:
+        return frozenset(existing) & frozenset(serve.versions)
+    return frozenset(existing[-serve.latest :])
+
+
+class StoreSource:
+    """Polls one model's catalog and fetches its versions through the local cache.
+
+    While the store is away, the catalog last seen (by this process or, after a restart, by an
+    earlier one) stays in force, and versions in the cache can be fetched all the same.
+    """
+
+    def __init__(self, store: ModelStore, cache: VersionCache, model: str, serve: Serve) -> None:
+        self._store = store
+        self._cache = cache
+        self._model = model
+        self._serve = serve
+        self._catalog: Catalog | None = None
+        self.problem = ""
+
+    def poll(self) -> frozenset[int]:
+        """Return the wanted versions; `problem` then says why the store couldn't be read, or ''."""
+        try:
+            catalog = self._store.catalog(self._model, known=self._catalog)
+        except StoreError as error:
+            if not self.problem:
+                log.warning("the store can't be read, going on with what is known: %s", error)
+            self.problem = str(error)
+            if self._catalog is None:
+                self._catalog = self._cache.recall(self._store.url, self._model)
+        else:
+            if self.problem:
+                log.info("the store can be read again")
+            self.problem = ""
+            if catalog is not self._catalog:
+                self._catalog = catalog
+                self._cache.remember(self._store.url, catalog)
+        return (
+            frozenset() if self._catalog is None else aspired_versions(self._catalog, self._serve)
+        )
+
+    def waiting_for(self) -> str:
+        """Say in one line what a service without any version is waiting for."""
+        if self.problem:
+            return f"the store can't be read: {self.problem}"
+        return f"{self._store.url} holds no version of {self._model!r} for {self._serve}"
+
+    def fetch(self, version: int, files: tuple[str, ...]) -> Path:
+        """Return a folder with the verified files of a version; StoreError if it can't be had."""
+        return self._cache.fetch(self._store, self._model, version, files=files)

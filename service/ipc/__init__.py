@@ -1,0 +1,1 @@
+"""How HTTP workers and the engine talk: small typed frames over a Unix socket, never pickle."""

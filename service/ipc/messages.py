@@ -1,0 +1,217 @@
+"""The messages between an HTTP worker and the engine, grouped by who sends them."""
+
+from __future__ import annotations
+
+import enum
+import struct
+from dataclasses import dataclass
+from typing import ClassVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging import IMAGE_SHAPE
+from service.errors import ServiceError, error_classes
+
+# A batch of images, uint8 [N, 64, 64, 3], and its answer, float32 [N, classes].
+Images = NDArray[np.uint8]
+Probabilities = NDArray[np.float32]
+
+# A piece of a frame; tensors go out without being copied.
+Part = bytes | memoryview
+
+
+class Kind(enum.IntEnum):
+    """The frame's second byte."""
+
+    INFER = 1
+    STATUS = 2
+    DESCRIBE = 3
+    ANSWER = 17
+    STATE = 18
+    DESCRIPTION = 19
+    FAILURE = 20
+
+
+# --- what a worker sends ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Infer:
+    """Run the model on images; `version` None means the one served by default.
+
+    `deadline` is in seconds of CLOCK_MONOTONIC, which all processes of a machine share.
+    """
+
+    kind: ClassVar[Kind] = Kind.INFER
+    _head: ClassVar[struct.Struct] = struct.Struct("<qd")
+
+    images: Images
+    version: int | None
+    deadline: float
+
+    def payload(self) -> tuple[Part, ...]:
+        """Return the parts of the frame's payload, in order."""
+        head = self._head.pack(self.version or 0, self.deadline)
+        return head, np.ascontiguousarray(self.images).data.cast("B")
+
+    @classmethod
+    def parse(cls, payload: bytes) -> Infer:
+        """Read what `payload` wrote; ValueError when the tensor's bytes don't fit its shape."""
+        version, deadline = cls._head.unpack_from(payload)
+        pixels = np.frombuffer(payload, np.uint8, offset=cls._head.size)
+        return cls(pixels.reshape(-1, *IMAGE_SHAPE), version or None, deadline)
+
+
+@dataclass(frozen=True, slots=True)
+class AskStatus:
+    """Ask for the state of every version; answered with EngineState."""
+
+    kind: ClassVar[Kind] = Kind.STATUS
+
+    def payload(self) -> tuple[Part, ...]:
+        """Return nothing: the frame's kind says it all."""
+        return ()
+
+    @classmethod
+    def parse(cls, payload: bytes) -> AskStatus:  # noqa: ARG003 - the same shape for every message
+        """Read nothing."""
+        return cls()
+
+
+class _Json(msgspec.Struct, frozen=True):
+    def payload(self) -> tuple[Part, ...]:
+        """Return the message as JSON."""
+        return (msgspec.json.encode(self),)
+
+
+class AskDescription(_Json, frozen=True):
+    """Ask what a version answers with; answered with VersionDescription."""
+
+    kind: ClassVar[Kind] = Kind.DESCRIBE
+
+    version: int
+
+    @classmethod
+    def parse(cls, payload: bytes) -> AskDescription:
+        """Read what `payload` wrote."""
+        return msgspec.json.decode(payload, type=cls)
+
+
+# --- what the engine sends -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The probabilities, float32 [N, classes], and the version that gave them."""
+
+    kind: ClassVar[Kind] = Kind.ANSWER
+    _head: ClassVar[struct.Struct] = struct.Struct("<qII")
+
+    version: int
+    probabilities: Probabilities
+
+    def payload(self) -> tuple[Part, ...]:
+        """Return the parts of the frame's payload, in order."""
+        head = self._head.pack(self.version, *self.probabilities.shape)
+        return head, self.probabilities.tobytes()
+
+    @classmethod
+    def parse(cls, payload: bytes) -> Answer:
+        """Read what `payload` wrote."""
+        version, count, classes = cls._head.unpack_from(payload)
+        values = np.frombuffer(payload, np.float32, offset=cls._head.size)
+        return cls(version, values.reshape(count, classes))
+
+
+class VersionStatus(msgspec.Struct, frozen=True):
+    """One version as TensorFlow Serving names states; `error` says why it isn't available."""
+
+    version: int
+    state: str
+    error: str = ""
+
+
+class EngineState(_Json, frozen=True):
+    """Every version the engine knows, ascending; `default` answers requests that name none."""
+
+    kind: ClassVar[Kind] = Kind.STATE
+
+    model: str
+    default: int | None
+    versions: tuple[VersionStatus, ...]
+    waiting: str = ""
+
+    @classmethod
+    def parse(cls, payload: bytes) -> EngineState:
+        """Read what `payload` wrote."""
+        return msgspec.json.decode(payload, type=cls)
+
+
+class ClassName(msgspec.Struct, frozen=True):
+    """One output of the model: its WordNet id and its readable name."""
+
+    wnid: str
+    label: str
+
+
+class VersionDescription(_Json, frozen=True):
+    """What never changes about a version: the meaning of its outputs, in their order."""
+
+    kind: ClassVar[Kind] = Kind.DESCRIPTION
+
+    version: int
+    classes: tuple[ClassName, ...]
+
+    @classmethod
+    def parse(cls, payload: bytes) -> VersionDescription:
+        """Read what `payload` wrote."""
+        return msgspec.json.decode(payload, type=cls)
+
+
+class Failure(_Json, frozen=True):
+    """The request failed; `code` is that of a ServiceError."""
+
+    kind: ClassVar[Kind] = Kind.FAILURE
+
+    code: str
+    message: str
+
+    @classmethod
+    def parse(cls, payload: bytes) -> Failure:
+        """Read what `payload` wrote."""
+        return msgspec.json.decode(payload, type=cls)
+
+    @classmethod
+    def of(cls, error: ServiceError) -> Failure:
+        """Return the failure that carries this error."""
+        return cls(error.code, str(error))
+
+    def error(self) -> ServiceError:
+        """Return the error this failure carries."""
+        return error_classes().get(self.code, ServiceError)(self.message)
+
+
+Request = Infer | AskStatus | AskDescription
+Reply = Answer | EngineState | VersionDescription | Failure
+Message = Request | Reply
+
+_BY_KIND: dict[int, type[Message]] = {
+    each.kind: each
+    for each in (
+        Infer, AskStatus, AskDescription,
+        Answer, EngineState, VersionDescription, Failure,
+    )
+}  # fmt: skip
+
+
+def parse_message(kind: int, payload: bytes) -> Message:
+    """Return the message of a frame; ValueError for a kind or a payload that isn't ours."""
+    found = _BY_KIND.get(kind)
+    if found is None:
+        raise ValueError(f"frame of unknown kind {kind}")
+    try:
+        return found.parse(payload)
+    except (struct.error, msgspec.DecodeError) as error:
+        raise ValueError(f"damaged {Kind(kind).name} frame: {error}") from error

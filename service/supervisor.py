@@ -1,0 +1,182 @@
+"""Starts the engine and the HTTP workers, watches them, restarts the engine, stops all in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from model_store import StoreError, open_store
+from service.lifecycle import metrics_path, set_up_logging
+from service.settings import PREFIX, Settings
+
+log = logging.getLogger(__name__)
+
+ENGINE = [sys.executable, "-m", "service.engine.process"]
+HTTP = [
+    sys.executable, "-m", "gunicorn", "--config", "python:service.gunicorn_conf",
+    "service.web.asgi:create_asgi()",
+]  # fmt: skip
+
+FIRST_RESTART_S = 0.5
+LAST_RESTART_S = 30.0
+STABLE_S = 60.0
+ENGINE_STOP_S = 10.0
+
+
+class CannotStart(Exception):
+    """The service can't start as it was told to; the message says what to change."""
+
+
+class Supervisor:
+    """Runs one service until it is told to stop (SIGTERM, SIGINT)."""
+
+    def __init__(self, settings: Settings, *, ready: Callable[[], None]) -> None:
+        self._settings = settings
+        self._ready = ready
+        self._stopping = asyncio.Event()
+        self._http_gone = asyncio.Event()
+
+    async def run(self) -> int:
+        """Run until stopped; 0 after an orderly stop, 1 if the HTTP side ended by itself."""
+        loop = asyncio.get_running_loop()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(each, self._stopping.set)
+        engine = asyncio.create_task(self._keep_engine())
+        http = await self._start(HTTP)
+        announcing = asyncio.create_task(self._announce())
+        http_ended = asyncio.create_task(http.wait())
+        stopped = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({http_ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        orderly = self._stopping.is_set()
+        announcing.cancel()
+        # Requests under way need the engine, so it goes last.
+        await _stop(http, within_s=self._settings.shutdown_s + 5)
+        self._http_gone.set()
+        await engine
+        if not orderly:
+            log.error("the HTTP workers ended with status %s; stopping", http.returncode)
+        return 0 if orderly else 1
+
+    async def _keep_engine(self) -> None:
+        """Run the engine; when it dies, run another, after pauses that grow if that goes on."""
+        pause_s = FIRST_RESTART_S
+        while not self._http_gone.is_set():
+            engine = await self._start(ENGINE)
+            started = time.monotonic()
+            ended = asyncio.create_task(engine.wait())
+            stopped = asyncio.create_task(self._http_gone.wait())
+            await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+            if self._http_gone.is_set():
+                await _stop(engine, within_s=ENGINE_STOP_S)
+                return
+            if time.monotonic() - started > STABLE_S:
+                pause_s = FIRST_RESTART_S
+            log.error("the engine ended (%s); next one in %.1f s", _how(engine.returncode), pause_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._http_gone.wait(), pause_s)
+            pause_s = min(2 * pause_s, LAST_RESTART_S)
+
+    async def _start(self, command: list[str]) -> asyncio.subprocess.Process:
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},
+            **self._settings.environment(),
+            "PROMETHEUS_MULTIPROC_DIR": str(metrics_path(Path(self._settings.run_dir))),
+        }
+        # In a session of their own, so that Ctrl-C reaches only the supervisor, which stops them
+        # in order. Should it be killed, the kernel ends them (see `die_with_parent`).
+        return await asyncio.create_subprocess_exec(
+            *command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+
+    async def _announce(self) -> None:
+        """Call `ready` once a request to this very service says so."""
+        url = f"{local_url(self._settings)}/readyz"
+        while not await asyncio.to_thread(_answers_ok, url):
+            await asyncio.sleep(0.1)
+        self._ready()
+
+
+def local_url(settings: Settings) -> str:
+    """Return the URL under which this machine reaches the service."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
+    return f"http://{host}:{settings.port}"
+
+
+def run_service(settings: Settings, *, ready: Callable[[Settings], None]) -> int:
+    """Run the service until it is stopped; raises CannotStart for what the caller can mend."""
+    set_up_logging("supervisor", settings.log_level)
+    try:
+        open_store(settings.store)
+    except StoreError as error:
+        raise CannotStart(f"{PREFIX}STORE: {error}") from error
+    _check_port(settings)
+    with _run_dir(settings) as folder:
+        placed = replace(settings, run_dir=str(folder))
+        return asyncio.run(Supervisor(placed, ready=lambda: ready(placed)).run())
+
+
+@contextlib.contextmanager
+def _run_dir(settings: Settings) -> Iterator[Path]:
+    with contextlib.ExitStack() as stack:
+        if settings.run_dir:
+            folder = Path(settings.run_dir).absolute()
+        else:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hotshelf-")))
+        metrics = metrics_path(folder)
+        metrics.mkdir(parents=True, exist_ok=True)
+        for stale in metrics.glob("*.db"):
+            stale.unlink()
+        yield folder
+
+
+def _check_port(settings: Settings) -> None:
+    try:
+        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((settings.host, settings.port))
+    except OSError as error:
+        raise CannotStart(
+            f"can't listen on {settings.host}:{settings.port}: {error.strerror or error}; "
+            f"choose another with {PREFIX}HOST and {PREFIX}PORT"
+        ) from error
+
+
+def _answers_ok(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own http URL
+            return True
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+async def _stop(process: asyncio.subprocess.Process, *, within_s: float) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), within_s)
+    except TimeoutError:
+        log.warning("process %d didn't stop within %.0f s; killing it", process.pid, within_s)
+        process.kill()
+        await process.wait()
+
+
+def _how(returncode: int | None) -> str:
+    if returncode is not None and returncode < 0:
+        return f"killed by {signal.Signals(-returncode).name}"
+    return f"exit status {returncode}"

@@ -1,0 +1,1 @@
+"""The HTTP side: REST dialects as plain synchronous Flask views."""

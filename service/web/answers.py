@@ -1,0 +1,46 @@
+"""The shapes of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from flask import Response
+
+from service.ipc.messages import ClassName, Probabilities
+
+VERSION_HEADER = "Model-Version"
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """One line of a top-k answer."""
+
+    label: str
+    score: float
+    wnid: str
+
+
+def top_k(
+    probabilities: Probabilities, classes: Sequence[ClassName], count: int
+) -> list[Prediction]:
+    """Return the `count` most probable classes of one image (float32 [classes]), best first."""
+    count = min(count, len(probabilities))
+    best = np.argpartition(probabilities, -count)[-count:]
+    # Of equals, the lower index comes first, so that the same image always gets the same answer.
+    best = best[np.lexsort((best, -probabilities[best]))]
+    return [
+        Prediction(classes[index].label, round(float(probabilities[index]), 6), classes[index].wnid)
+        for index in best.tolist()
+    ]
+
+
+def json_response(value: Any, *, status: int = 200, version: int | None = None) -> Response:
+    """Return `value` as JSON, naming the model version that gave it."""
+    response = Response(_encode(value), status=status, mimetype="application/json")
+    if version is not None:
+        response.headers[VERSION_HEADER] = str(version)
+    return response

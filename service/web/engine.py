@@ -1,0 +1,76 @@
+"""What a view may ask of the engine, as plain synchronous calls."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar, cast
+
+from service.ipc.client import EngineClient
+from service.ipc.messages import (
+    Answer,
+    AskDescription,
+    AskStatus,
+    ClassName,
+    EngineState,
+    Images,
+    Infer,
+    VersionDescription,
+)
+from service.web.bridge import wait_for
+
+T = TypeVar("T")
+
+
+class Engine(Protocol):
+    """The model behind the views; tests put a fake in its place."""
+
+    def infer(self, images: Images, version: int | None) -> Answer:
+        """Run uint8 [N, 64, 64, 3] through a version (None: the default); raises ServiceError."""
+
+    def state(self) -> EngineState:
+        """Return the state of every version; raises EngineUnavailable."""
+
+    def classes(self, version: int) -> tuple[ClassName, ...]:
+        """Return the names of a version's outputs, in order."""
+
+    def in_thread(self, work: Callable[[], T]) -> T:
+        """Do work that takes long enough to hold up other requests somewhere it doesn't."""
+
+
+class RemoteEngine:
+    """The engine process, reached through the event loop's client from inside a request."""
+
+    # Descriptions never change, so they are asked for once; old versions make room in turn.
+    KEPT_DESCRIPTIONS = 16
+
+    def __init__(self, client: EngineClient, *, timeout_s: float) -> None:
+        self._client = client
+        self._timeout_s = timeout_s
+        self._classes: dict[int, tuple[ClassName, ...]] = {}
+
+    def infer(self, images: Images, version: int | None) -> Answer:
+        """Run the images; the answer's version is the one that really ran."""
+        deadline = time.monotonic() + self._timeout_s
+        return cast("Answer", wait_for(self._client.request(Infer(images, version, deadline))))
+
+    def state(self) -> EngineState:
+        """Ask the engine for its versions."""
+        return cast("EngineState", wait_for(self._client.request(AskStatus())))
+
+    def classes(self, version: int) -> tuple[ClassName, ...]:
+        """Return the class names, from memory if they were asked for before."""
+        known = self._classes.get(version)
+        if known is None:
+            reply = wait_for(self._client.request(AskDescription(version)))
+            known = cast("VersionDescription", reply).classes
+            while len(self._classes) >= self.KEPT_DESCRIPTIONS:
+                self._classes.pop(next(iter(self._classes)))
+            self._classes[version] = known
+        return known
+
+    def in_thread(self, work: Callable[[], T]) -> T:
+        """Run `work` in the event loop's thread pool while other requests go on."""
+        loop = asyncio.get_running_loop()
+        return wait_for(cast("Awaitable[T]", loop.run_in_executor(None, work)))

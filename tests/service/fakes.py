@@ -1,0 +1,89 @@
+"""Stand-ins that behave: an engine without a process, a session without a model."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+
+from service.errors import ServiceError, VersionNotFound
+from service.ipc.messages import (
+    Answer,
+    ClassName,
+    EngineState,
+    Images,
+    Probabilities,
+    VersionStatus,
+)
+
+T = TypeVar("T")
+
+CLASSES = tuple(ClassName(f"n{index:08d}", f"class {index}") for index in range(10))
+
+
+def sure_of(index: int, images: int) -> Probabilities:
+    """Return probabilities that favour one class, the others falling off by index."""
+    scores = 0.01 * np.arange(10, 0, -1, dtype=np.float32)
+    scores[index] += 1
+    row = (scores / scores.sum()).astype(np.float32)
+    return np.tile(row, (images, 1))
+
+
+class FakeSession:
+    """Answers with the class that its version number says; can be held up or made to fail."""
+
+    def __init__(self, version: int) -> None:
+        self.classes = CLASSES
+        self._version = version
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.failure: Exception | None = None
+        self.batches: list[int] = []
+
+    def run(self, images: Images) -> Probabilities:
+        assert self.go_on.wait(10)
+        self.batches.append(len(images))
+        if self.failure is not None:
+            raise self.failure
+        return sure_of(self._version, len(images))
+
+
+class FakeEngine:
+    """An engine for views: versions 2 and 3 are served, 3 by default."""
+
+    def __init__(self) -> None:
+        self.error: ServiceError | None = None
+        self.seen: list[Images] = []
+        self.threaded = 0
+        self.versions: tuple[VersionStatus, ...] = (
+            VersionStatus(2, "AVAILABLE"),
+            VersionStatus(3, "AVAILABLE"),
+            VersionStatus(4, "END", "its file is damaged"),
+        )
+        self.default: int | None = 3
+
+    def infer(self, images: Images, version: int | None) -> Answer:
+        self._check()
+        self.seen.append(images)
+        chosen = version if version is not None else self.default
+        if chosen not in (2, 3):
+            raise VersionNotFound(f"version {chosen} isn't being served; available: 2, 3")
+        return Answer(chosen, sure_of(chosen, len(images)))
+
+    def state(self) -> EngineState:
+        self._check()
+        waiting = "" if self.default else "version 3 is loading"
+        return EngineState("resnet50", self.default, self.versions, waiting)
+
+    def classes(self, version: int) -> tuple[ClassName, ...]:
+        return CLASSES
+
+    def in_thread(self, work: Callable[[], T]) -> T:
+        self.threaded += 1
+        return work()
+
+    def _check(self) -> None:
+        if self.error is not None:
+            raise self.error

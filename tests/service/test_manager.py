@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from service.engine.manager import FIRST_RETRY_S, VersionManager
+from service.engine.session import BadModel, Session
+from service.errors import NotReady, VersionNotFound
+from tests.service.fakes import CLASSES, FakeSession
+
+
+class Loader:
+    """Loads fake sessions; versions in `broken` fail."""
+
+    def __init__(self) -> None:
+        self.broken: set[int] = set()
+        self.loads: list[int] = []
+
+    def __call__(self, version: int) -> Session:
+        self.loads.append(version)
+        if version in self.broken:
+            raise BadModel(f"version {version} is broken")
+        return FakeSession(version)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def load() -> Loader:
+    return Loader()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def manager(load: Loader, clock: Clock) -> VersionManager:
+    return VersionManager(load, clock=clock)
+
+
+def test_nothing_can_be_leased_before_a_version_is_loaded(manager: VersionManager) -> None:
+    with pytest.raises(NotReady):
+        manager.lease(None)
+
+
+def test_requests_without_a_version_get_the_newest(manager: VersionManager) -> None:
+    manager.apply({1, 2})
+    lease = manager.lease(None)
+    assert lease.version == 2
+    lease.release()
+
+
+def test_a_loaded_version_can_be_asked_for_by_number(manager: VersionManager) -> None:
+    manager.apply({1, 2})
+    assert manager.lease(1).version == 1
+
+
+def test_a_version_that_is_not_served_is_refused_naming_those_that_are(
+    manager: VersionManager,
+) -> None:
+    manager.apply({1, 2})
+    with pytest.raises(VersionNotFound, match=r"version 7 isn't being served; available: 1, 2"):
+        manager.lease(7)
+
+
+def test_a_broken_version_leaves_the_old_one_serving_and_says_why(
+    manager: VersionManager, load: Loader
+) -> None:
+    manager.apply({1})
+    load.broken = {2}
+    manager.apply({2})
+    assert manager.default == 1
+    old, new = manager.status()
+    assert (old.state, new.state) == ("AVAILABLE", "END")
+    assert new.error == "version 2 is broken"
+
+
+def test_a_broken_version_is_retried_with_growing_pauses(
+    manager: VersionManager, load: Loader, clock: Clock
+) -> None:
+    load.broken = {1}
+    manager.apply({1})
+    manager.apply({1})
+    assert load.loads == [1], "not again at once"
+    clock.now += FIRST_RETRY_S
+    manager.apply({1})
+    assert load.loads == [1, 1]
+    clock.now += FIRST_RETRY_S
+    manager.apply({1})
+    assert load.loads == [1, 1], "the second pause is longer"
+    load.broken = set()
+    clock.now += FIRST_RETRY_S
+    manager.apply({1})
+    assert manager.default == 1
+    assert manager.status()[0].error == ""
+
+
+def test_a_version_is_unloaded_only_after_its_last_lease_came_back(
+    manager: VersionManager,
+) -> None:
+    manager.apply({1})
+    lease = manager.lease(None)
+    swap = threading.Thread(target=manager.apply, args=({2},))
+    swap.start()
+    swap.join(0.2)
+    assert swap.is_alive(), "the swap waits for the lease"
+    second = manager.lease(None)
+    assert second.version == 2, "new requests go to the new version meanwhile"
+    second.release()
+    lease.release()
+    swap.join(5)
+    assert not swap.is_alive()
+    assert [each.version for each in manager.status()] == [2]
+
+
+def test_class_names_can_still_be_asked_for_after_the_version_left(
+    manager: VersionManager,
+) -> None:
+    manager.apply({1})
+    manager.apply({2})
+    assert manager.classes(1) == CLASSES
+    with pytest.raises(VersionNotFound):
+        manager.classes(9)
+
+
+def test_going_back_to_an_older_version_makes_it_the_default(manager: VersionManager) -> None:
+    manager.apply({2})
+    manager.apply({1})
+    assert manager.default == 1

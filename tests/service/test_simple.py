@@ -1,0 +1,192 @@
+"""`POST /predict` in its three forms."""
+
+from __future__ import annotations
+
+import base64
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from PIL import Image
+
+from service.errors import EngineUnavailable, Overloaded
+from tests.service.fakes import FakeEngine
+
+
+def encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def test_raw_bytes_give_the_five_best_classes_first(client: FlaskClient, png: bytes) -> None:
+    response = client.post("/predict", data=png)
+    assert response.status_code == 200
+    best, *others = response.get_json()
+    assert best.keys() == {"label", "score", "wnid"}
+    assert (best["label"], best["wnid"]) == ("class 3", "n00000003")
+    assert len(others) == 4
+    scores = [each["score"] for each in [best, *others]]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_the_answer_names_the_version_that_gave_it(client: FlaskClient, png: bytes) -> None:
+    assert client.post("/predict", data=png).headers["Model-Version"] == "3"
+
+
+def test_the_model_sees_the_very_pixels_that_were_sent(
+    client: FlaskClient, engine: FakeEngine, png: bytes, pixels: np.ndarray
+) -> None:
+    client.post("/predict", data=png)
+    (seen,) = engine.seen
+    assert seen.dtype == np.uint8
+    assert (seen == pixels[np.newaxis]).all()
+
+
+@pytest.mark.parametrize("content_type", ["image/png", "application/x-www-form-urlencoded", None])
+def test_raw_bytes_are_taken_whatever_their_type_says(
+    client: FlaskClient, png: bytes, content_type: str | None
+) -> None:
+    assert client.post("/predict", data=png, content_type=content_type).status_code == 200
+
+
+@pytest.mark.parametrize("field", ["image", "file"])
+def test_a_form_upload_is_taken(client: FlaskClient, png: bytes, field: str) -> None:
+    response = client.post("/predict", data={field: (io.BytesIO(png), "a.png")})
+    assert response.status_code == 200
+    assert response.get_json()[0]["label"] == "class 3"
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda text: {"image": text},
+        lambda text: {"inputs": text},
+        lambda text: {"image": {"b64": text}},
+        lambda text: {"image": "data:image/png;base64," + text},
+    ],
+)
+def test_base64_in_json_is_taken(client: FlaskClient, png: bytes, wrap: object) -> None:
+    assert callable(wrap)
+    response = client.post("/predict", json=wrap(encoded(png)))
+    assert response.status_code == 200
+    assert response.get_json()[0]["label"] == "class 3"
+
+
+@pytest.mark.parametrize(("top", "lines"), [(1, 1), (7, 7), (1000, 10)])
+def test_top_says_how_many(client: FlaskClient, png: bytes, top: int, lines: int) -> None:
+    assert len(client.post(f"/predict?top={top}", data=png).get_json()) == lines
+
+
+@pytest.mark.parametrize("top", ["0", "-1", "x", "1.5", "", "99999999999999999999", "²"])
+def test_a_senseless_top_is_refused(client: FlaskClient, png: bytes, top: str) -> None:
+    response = client.post("/predict", query_string={"top": top}, data=png)
+    assert response.status_code == 400
+    assert "top" in response.get_json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        pytest.param({"data": b""}, "empty", id="nothing"),
+        pytest.param({"data": b"hello"}, "not an image", id="text"),
+        pytest.param({"data": b"\xff\xd8\xff\xe0"}, "image", id="the start of a JPEG"),
+        pytest.param({"json": {"image": "*"}}, "base64", id="not base64"),
+        pytest.param({"json": {"image": 5}}, "base64", id="a number"),
+        pytest.param({"json": {"picture": ""}}, "image", id="a wrong field"),
+        pytest.param({"json": ["x"]}, "image", id="a list"),
+        pytest.param(
+            {"data": b"{", "content_type": "application/json"}, "JSON", id="half a JSON text"
+        ),
+        pytest.param(
+            {"data": b"\xff\xfe", "content_type": "application/json"}, "JSON", id="not even text"
+        ),
+        pytest.param({"data": {"photo": (io.BytesIO(b"x"), "x")}}, "photo", id="a wrong form"),
+        pytest.param(
+            {"data": b"junk", "content_type": "multipart/form-data"}, "image", id="no boundary"
+        ),
+    ],
+)
+def test_what_is_no_image_is_refused_with_a_reason(
+    client: FlaskClient, arguments: dict[str, object], reason: str
+) -> None:
+    response = client.post("/predict", **arguments)
+    assert response.status_code == 400
+    assert reason in response.get_json()["error"]
+
+
+def test_a_truncated_image_is_refused(client: FlaskClient, png: bytes) -> None:
+    response = client.post("/predict", data=png[: len(png) // 2])
+    assert response.status_code == 400
+    assert "damaged" in response.get_json()["error"]
+
+
+def png_header(width: int, height: int) -> bytes:
+    """Return a PNG that announces a size and holds hardly any of it."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    ihdr = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    idat = zlib.compress(bytes(1000))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", ihdr) + chunk(b"IDAT", idat) + chunk(b"IEND", b"")
+
+
+def test_a_decompression_bomb_is_refused_before_decoding(
+    client: FlaskClient, engine: FakeEngine
+) -> None:
+    response = client.post("/predict", data=png_header(50_000, 50_000))
+    assert response.status_code == 413
+    assert "pixels" in response.get_json()["error"]
+
+
+def test_a_large_photo_is_decoded_off_the_event_loop(
+    client: FlaskClient, engine: FakeEngine
+) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (800, 600), "teal").save(buffer, "JPEG")
+    assert client.post("/predict", data=buffer.getvalue()).status_code == 200
+    assert engine.threaded == 1
+    assert engine.seen[0].shape == (1, 64, 64, 3)
+
+
+def test_a_full_queue_is_429_with_when_to_retry(
+    client: FlaskClient, engine: FakeEngine, png: bytes
+) -> None:
+    engine.error = Overloaded("the queue is full")
+    response = client.post("/predict", data=png)
+    assert response.status_code == 429
+    assert response.headers["Retry-After"] == "1"
+    assert response.get_json() == {"error": "the queue is full"}
+
+
+def test_an_absent_engine_is_503(client: FlaskClient, engine: FakeEngine, png: bytes) -> None:
+    engine.error = EngineUnavailable("starting")
+    assert client.post("/predict", data=png).status_code == 503
+
+
+def test_a_bug_of_ours_is_500_in_json_without_its_details(
+    client: FlaskClient, engine: FakeEngine, png: bytes
+) -> None:
+    def broken(images: object, version: object) -> object:
+        raise RuntimeError("secret detail")
+
+    engine.infer = broken  # type: ignore[method-assign, assignment]
+    response = client.post("/predict", data=png)
+    assert response.status_code == 500
+    assert "secret" not in response.get_json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/predict", 405), ("GET", "/x", 404)]
+)
+def test_flasks_own_errors_are_json_too(
+    client: FlaskClient, method: str, path: str, status: int
+) -> None:
+    response = client.open(path, method=method)
+    assert response.status_code == status
+    assert set(response.get_json()) == {"error"}
+    assert status != 405 or "POST" in response.headers["Allow"]
