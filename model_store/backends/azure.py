@@ -1,0 +1,323 @@
+"""A shelf in Azure Blob Storage; the only file that knows the Azure SDK.
+
+Compare-and-swap is the service's own: If-Match and If-None-Match over ETags. Large files move in
+blocks and ranges, several at once, by the SDK's means. Every exception of the SDK is translated
+by `translate` below and leaves this file as one of `model_store.errors`.
+"""
+
+from __future__ import annotations
+
+import io
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import IO, Any, TypeVar, cast
+
+from azure.core import MatchConditions
+from azure.core import exceptions as sdk
+from azure.identity import CredentialUnavailableError, DefaultAzureCredential
+from azure.storage.blob import BlobClient, ContainerClient
+
+from model_store.backends.azure_answers import BY_CODE, BY_STATUS
+from model_store.backends.base import Blob, ByteSource, Sink, Stage, Stored
+from model_store.errors import (
+    Conflict,
+    Corrupt,
+    Denied,
+    InvalidStoreUrl,
+    NotFound,
+    StoreError,
+    Unreachable,
+)
+from model_store.url import AzureUrl
+
+_T = TypeVar("_T")
+
+CONNECTION_STRING = "AZURE_STORAGE_CONNECTION_STRING"
+SAS_TOKEN = "AZURE_STORAGE_SAS_TOKEN"  # noqa: S105 - the variable's name
+
+CONCURRENCY = 8
+CHUNK_BYTES = 4 << 20
+SEGMENT_BYTES = 32 << 20
+
+_SMALL_READ_TIMEOUT_S = 10
+_TRANSFER_READ_TIMEOUT_S = 30
+_CLIENT_OPTIONS: Mapping[str, Any] = {
+    "max_single_put_size": 2 * CHUNK_BYTES,
+    "max_block_size": CHUNK_BYTES,
+    "max_single_get_size": CHUNK_BYTES,
+    "max_chunk_get_size": CHUNK_BYTES,
+    "connection_timeout": 5,
+    "read_timeout": _TRANSFER_READ_TIMEOUT_S,
+    # Four attempts within some seconds: a store that is away is told of soon, not in minutes.
+    "retry_total": 3,
+    "initial_backoff": 0.2,
+    "increment_base": 1.5,
+    "random_jitter_range": 0.5,
+}
+
+# From the most special to the most general: the first that fits decides.
+_BY_TYPE: tuple[tuple[type[Exception], type[StoreError], str], ...] = (
+    (CredentialUnavailableError, Denied, "no credentials; set " + CONNECTION_STRING),
+    (sdk.ClientAuthenticationError, Denied, "the store doesn't accept the credentials"),
+    (sdk.ResourceNotFoundError, NotFound, "it doesn't exist"),
+    (sdk.ResourceNotModifiedError, Conflict, "it didn't change"),
+    (sdk.ResourceExistsError, Conflict, "it already exists"),
+    (sdk.ResourceModifiedError, Conflict, "it was changed by somebody else"),
+    (sdk.IncompleteReadError, Unreachable, "the answer broke off; try again later"),
+    (sdk.DecodeError, Unreachable, "the answer makes no sense; is this Azure Blob Storage?"),
+    (sdk.TooManyRedirectsError, Unreachable, "the answer is a circle of redirects"),
+    (sdk.ServiceRequestError, Unreachable, "no connection; check network and address"),
+    (sdk.ServiceResponseError, Unreachable, "the connection broke off; try again later"),
+    (sdk.ODataV4Error, Unreachable, "the store reports a failure; try again later"),
+    (sdk.HttpResponseError, Unreachable, "the store reports a failure; try again later"),
+    (sdk.StreamConsumedError, Unreachable, "the answer broke off; try again later"),
+    (sdk.StreamClosedError, Unreachable, "the answer broke off; try again later"),
+    (sdk.ResponseNotReadError, Unreachable, "the answer broke off; try again later"),
+    (sdk.SerializationError, Unreachable, "the request can't be written"),
+    (sdk.DeserializationError, Unreachable, "the answer makes no sense"),
+    # The SDK raises ValueError for answers without the headers it needs.
+    (ValueError, Unreachable, "the answer makes no sense; is this Azure Blob Storage?"),
+)
+
+
+def translate(error: Exception, *, doing: str, where: str) -> StoreError:
+    """Return the shelf's error for one of the SDK's; StoreError itself for an unknown one."""
+    code = getattr(error, "error_code", None) or ""
+    code = str(getattr(code, "value", code))
+    status = int(getattr(error, "status_code", None) or 0)
+    kind, advice = BY_CODE.get(code) or BY_STATUS.get(status) or _by_type(error)
+    fact = code or (f"HTTP {status}" if status else "")
+    return kind(f"{doing} {where}: {advice}" + (f" ({fact})" if fact else ""))
+
+
+def _by_type(error: Exception) -> tuple[type[StoreError], str]:
+    for sdk_type, kind, advice in _BY_TYPE:
+        if isinstance(error, sdk_type):
+            return kind, advice
+    return StoreError, f"{type(error).__name__}"
+
+
+@contextmanager
+def _edge(doing: str, where: str) -> Iterator[None]:
+    try:
+        yield
+    except (sdk.AzureError, ValueError) as error:
+        raise translate(error, doing=doing, where=where) from error
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Access:
+    """How to reach the account; shows nothing of it."""
+
+    connection_string: str | None
+    sas_token: str | None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Access:
+        """Take the connection string first, then the SAS token, then what Azure's SDK finds."""
+        return cls(environment.get(CONNECTION_STRING) or None, environment.get(SAS_TOKEN) or None)
+
+    def __repr__(self) -> str:
+        return "Access(***)"
+
+    def container(self, url: AzureUrl) -> ContainerClient:
+        """Return a client of the URL's container; nothing is sent yet."""
+        if self.connection_string is not None:
+            return self._by_connection_string(url, self.connection_string)
+        credential = self.sas_token or DefaultAzureCredential()
+        return ContainerClient(
+            f"https://{url.account}.blob.core.windows.net",
+            url.container,
+            credential=credential,
+            **_CLIENT_OPTIONS,
+        )
+
+    def _by_connection_string(self, url: AzureUrl, text: str) -> ContainerClient:
+        try:
+            client = ContainerClient.from_connection_string(text, url.container, **_CLIENT_OPTIONS)
+        except ValueError as error:
+            # The SDK's message may quote parts of the string, which holds the key.
+            raise InvalidStoreUrl(
+                f"{CONNECTION_STRING} isn't a connection string; copy it from the portal again"
+            ) from error
+        if client.account_name and client.account_name != url.account:
+            raise InvalidStoreUrl(
+                f"{url} names the account {url.account}, but {CONNECTION_STRING} is for"
+                f" {client.account_name}"
+            )
+        return client
+
+
+class AzureBackend:
+    """Keys are blob names below the URL's prefix; a missing container is made on first write."""
+
+    def __init__(self, url: AzureUrl, access: Access) -> None:
+        self._url = url
+        self._container = access.container(url)
+
+    def read(self, key: str, *, unless: str | None = None) -> Blob | None:
+        """Send one GET; conditional where `unless` is given."""
+        condition: dict[str, Any] = {}
+        if unless is not None:
+            condition = {"etag": unless, "match_condition": MatchConditions.IfModified}
+        with _edge("reading", self._where(key)):
+            try:
+                stream = self._blob(key).download_blob(
+                    read_timeout=_SMALL_READ_TIMEOUT_S, **condition
+                )
+                return Blob(stream.readall(), stream.properties.etag)
+            except sdk.HttpResponseError as error:
+                if unless is not None and error.status_code == 304:
+                    return None
+                raise
+
+    def swap(self, key: str, data: bytes, *, expected: str | None) -> str:
+        """Send one PUT with If-Match or If-None-Match."""
+        condition: dict[str, Any] = {"overwrite": False}
+        if expected is not None:
+            condition = {
+                "overwrite": True,
+                "etag": expected,
+                "match_condition": MatchConditions.IfNotModified,
+            }
+
+        def put() -> str:
+            answer = self._blob(key).upload_blob(
+                data,
+                validate_content=True,
+                max_concurrency=CONCURRENCY,
+                read_timeout=_SMALL_READ_TIMEOUT_S,
+                **condition,
+            )
+            return str(answer["etag"])
+
+        return self._with_container("writing", key, put)
+
+    @contextmanager
+    def stage(self, prefix: str) -> Iterator[Stage]:
+        """Upload to the final names; only the catalog makes them a version."""
+        stage = _AzureStage(self, prefix)
+        try:
+            yield stage
+        finally:
+            if not stage.sealed:
+                # Whatever can't be removed now is an orphan for `gc`.
+                with suppress(StoreError):
+                    self.remove(prefix)
+
+    def upload(self, key: str, source: ByteSource, size: int) -> None:
+        """Write one blob; the service checks each block's MD5."""
+        with _edge("uploading", self._where(key)):
+            # Overwriting makes a repeated request harmless; the number is this publisher's own.
+            self._blob(key).upload_blob(
+                cast("IO[bytes]", _Unseekable(source)),
+                length=size,
+                overwrite=True,
+                validate_content=True,
+                max_concurrency=CONCURRENCY,
+            )
+
+    def fetch(self, key: str, *, offset: int, size: int, sink: Sink) -> None:
+        """Download segments, each in parallel ranges; the next one while the sink takes one."""
+        blob, where = self._blob(key), self._where(key)
+        starts = range(offset, size, SEGMENT_BYTES)
+        with ThreadPoolExecutor(1, thread_name_prefix="segment") as pool:
+            pending: Future[memoryview] | None = None
+            for start in starts:
+                segment = pending.result() if pending else _segment(blob, where, start, size)
+                following = start + SEGMENT_BYTES
+                if following < size:
+                    pending = pool.submit(_segment, blob, where, following, size)
+                sink(segment)
+
+    def list(self, prefix: str) -> Iterator[Stored]:
+        """List blobs page by page."""
+        skip = len(self._url.prefix) + 1 if self._url.prefix else 0
+        with _edge("listing", self._where(prefix)):
+            try:
+                for blob in self._container.list_blobs(name_starts_with=self._name(prefix) + "/"):
+                    yield Stored(blob.name[skip:], blob.size, blob.last_modified)
+            except sdk.ResourceNotFoundError:
+                return
+
+    def remove(self, prefix: str) -> None:
+        """Remove blob by blob; the listing goes first, so a repeated call finishes the rest."""
+        for stored in list(self.list(prefix)):
+            with _edge("removing", self._where(stored.key)), suppress(sdk.ResourceNotFoundError):
+                self._blob(stored.key).delete_blob()
+
+    def probe(self, prefix: str) -> None:
+        """Write and remove a blob of a name that nothing else has."""
+        key = f"{prefix}/.tmp-{uuid.uuid4().hex[:12]}"
+
+        def put() -> object:
+            return self._blob(key).upload_blob(b"", read_timeout=_SMALL_READ_TIMEOUT_S)
+
+        self._with_container("writing to", key, put)
+        with _edge("removing", self._where(key)), suppress(sdk.ResourceNotFoundError):
+            self._blob(key).delete_blob(read_timeout=_SMALL_READ_TIMEOUT_S)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._container.close()
+
+    def _name(self, key: str) -> str:
+        return f"{self._url.prefix}/{key}" if self._url.prefix else key
+
+    def _where(self, key: str) -> str:
+        return f"{self._url}/{key}"
+
+    def _blob(self, key: str) -> BlobClient:
+        return self._container.get_blob_client(self._name(key))
+
+    def _with_container(self, doing: str, key: str, put: Callable[[], _T]) -> _T:
+        with _edge(doing, self._where(key)):
+            try:
+                return put()
+            except sdk.ResourceNotFoundError:
+                # Only a write to a container that doesn't exist is answered so.
+                with suppress(sdk.ResourceExistsError):
+                    self._container.create_container()
+                return put()
+
+
+class _AzureStage:
+    def __init__(self, backend: AzureBackend, prefix: str) -> None:
+        self._backend = backend
+        self._prefix = prefix
+        self.sealed = False
+
+    def add(self, name: str, source: ByteSource, size: int) -> None:
+        self._backend.upload(f"{self._prefix}/{name}", source, size)
+
+    def seal(self) -> None:
+        self.sealed = True
+
+
+class _Unseekable:
+    """Makes the SDK read once, in order; a seekable file it would read again on its own."""
+
+    def __init__(self, source: ByteSource) -> None:
+        self.read = source.read
+
+    @staticmethod
+    def seekable() -> bool:
+        return False
+
+
+def _segment(blob: BlobClient, where: str, start: int, size: int) -> memoryview:
+    length = min(SEGMENT_BYTES, size - start)
+    buffer = io.BytesIO()
+    with _edge("downloading", where):
+        blob.download_blob(offset=start, length=length, max_concurrency=CONCURRENCY).readinto(
+            buffer
+        )
+    segment = buffer.getbuffer()
+    if segment.nbytes != length:
+        raise Corrupt(
+            f"downloading {where}: it ends after {start + segment.nbytes} of {size} bytes"
+        )
+    return segment

@@ -1,0 +1,179 @@
+"""A local cache of pulled versions, so that a restart needs no store.
+
+::
+
+    <root>/<store>/resnet50/catalog.json       the last catalog seen
+    <root>/<store>/resnet50/7-0a1b2c3d4e5f/    a pulled version; the digits are its manifest's
+
+Processes share it: each holds a lock on the versions it has fetched until it releases them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import threading
+import weakref
+from collections.abc import Collection
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from model_store.atomic_file import write_atomically
+from model_store.catalog import Catalog, VersionEntry
+from model_store.catalog_json import decode_catalog, encode_catalog
+from model_store.errors import Corrupt, NotFound
+from model_store.hashing import sha256_of
+from model_store.layout import CATALOG, MANIFEST
+from model_store.manifest import Manifest, decode_manifest
+from model_store.names import check_model
+from model_store.os_errors import os_edge
+
+
+class Source(Protocol):
+    """What the cache asks of a ModelStore."""
+
+    @property
+    def url(self) -> str:
+        """The store's URL."""
+
+    def catalog(self, model: str, *, known: Catalog | None = None) -> Catalog:
+        """Return the model's catalog."""
+
+    def pull(
+        self, model: str, version: int, destination: Path, *, files: Collection[str] | None = None
+    ) -> Path:
+        """Bring the version to `destination`."""
+
+
+class _Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    url: str
+    etag: str | None
+    catalog: str
+
+
+class VersionCache:
+    """Pulled versions and remembered catalogs below `root`; may be used from many threads."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._held: dict[Path, int] = {}
+        self._lock = threading.Lock()
+        weakref.finalize(self, _close_all, self._held)
+
+    def fetch(
+        self,
+        store: Source,
+        model: str,
+        version: int,
+        *,
+        files: Collection[str] | None = None,
+    ) -> Path:
+        """Return a folder with manifest.json and the chosen files, every byte verified.
+
+        Asks the store only for what isn't here: a version whose catalog was remembered and whose
+        files are cached needs no network. A damaged file is pulled anew. The folder stays until
+        `release` or the end of the process.
+        """
+        entry = self._entry(store, model, version)
+        folder = self._home(store.url, model) / f"{version}-{entry.manifest_sha256[:12]}"
+        self._hold(folder)
+        if not self._is_whole(folder, entry, files):
+            store.pull(model, version, folder, files=files)
+        with os_edge("marking as used", folder):
+            os.utime(folder)
+        return folder
+
+    def release(self, folder: Path) -> None:
+        """Tell that this process no longer uses a folder that `fetch` returned."""
+        with self._lock:
+            held = self._held.pop(folder, None)
+        if held is not None:
+            os.close(held)
+
+    def remember(self, url: str, catalog: Catalog) -> None:
+        """Keep the catalog for a start without the store."""
+        note = _Note(url, catalog.etag, encode_catalog(catalog).decode())
+        home = self._home(url, catalog.model)
+        with os_edge("writing", home):
+            home.mkdir(parents=True, exist_ok=True)
+            write_atomically(home / CATALOG, msgspec.json.encode(note))
+
+    def recall(self, url: str, model: str) -> Catalog | None:
+        """Return the catalog remembered last, None where there is none or it is damaged."""
+        path = self._home(url, model) / CATALOG
+        try:
+            note = msgspec.json.decode(path.read_bytes(), type=_Note)
+            return decode_catalog(
+                note.catalog.encode(), model=model, etag=note.etag, where=str(path)
+            )
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, Corrupt):
+            return None
+
+    def _entry(self, store: Source, model: str, version: int) -> VersionEntry:
+        remembered = self.recall(store.url, model)
+        entry = remembered.get(version) if remembered else None
+        if entry is not None:
+            return entry
+        catalog = store.catalog(model)
+        self.remember(store.url, catalog)
+        return catalog.find(version)
+
+    def _home(self, url: str, model: str) -> Path:
+        return self._root / hashlib.sha256(url.encode()).hexdigest()[:16] / check_model(model)
+
+    def _hold(self, folder: Path) -> None:
+        with self._lock:
+            if folder in self._held:
+                return
+            path = folder.with_name(f".{folder.name}.used")
+            with os_edge("locking", path):
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                fcntl.flock(descriptor, fcntl.LOCK_SH)
+            self._held[folder] = descriptor
+
+    @staticmethod
+    def _is_whole(folder: Path, entry: VersionEntry, files: Collection[str] | None) -> bool:
+        """Tell whether nothing is missing, after removing what is damaged."""
+        path = folder / MANIFEST
+        try:
+            manifest = decode_manifest(
+                path.read_bytes(), sha256=entry.manifest_sha256, where=str(path)
+            )
+        except (FileNotFoundError, Corrupt):
+            # Without its manifest the folder would look like somebody else's.
+            _discard(folder)
+            return False
+        return _verified(folder, manifest, files)
+
+
+def _close_all(held: dict[Path, int]) -> None:
+    while held:
+        os.close(held.popitem()[1])
+
+
+def _verified(folder: Path, manifest: Manifest, files: Collection[str] | None) -> bool:
+    whole = True
+    names = {entry.name for entry in manifest.files} if files is None else set(files) - {MANIFEST}
+    for entry in map(manifest.find, sorted(names)):
+        path = folder / entry.name
+        try:
+            if path.stat().st_size == entry.size and sha256_of(path) == entry.sha256:
+                continue
+        except (FileNotFoundError, NotFound):
+            pass
+        with os_edge("removing the damaged", path):
+            path.unlink(missing_ok=True)
+        whole = False
+    return whole
+
+
+def _discard(folder: Path) -> None:
+    with os_edge("removing the damaged", folder):
+        for path in sorted(folder.rglob("*"), reverse=True):
+            path.rmdir() if path.is_dir() else path.unlink()
+        if folder.exists():
+            folder.rmdir()

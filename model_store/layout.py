@@ -1,0 +1,54 @@
+"""Where everything lies on a shelf; keys are relative to the store's root.
+
+::
+
+    resnet50/catalog.json            the single commit point
+    resnet50/7/saved_model.pb …      the SavedModel, as TensorFlow Serving wants it
+    resnet50/7/model.onnx            as Triton wants it
+    resnet50/7/classes.json          what the outputs mean
+    resnet50/7/manifest.json         size and SHA-256 of each file, and where they come from
+
+On a local shelf names that start with a dot are the workings of Hotshelf: the lock of the catalog
+and what is being written. A crash may leave some behind; `gc` removes them.
+"""
+
+from __future__ import annotations
+
+from model_store.names import check_file, check_model
+
+CATALOG = "catalog.json"
+MANIFEST = "manifest.json"
+CLASSES = "classes.json"
+SAVED_MODEL = "saved_model.pb"
+ONNX_SUFFIX = ".onnx"
+
+LOCK = ".lock"
+STAGE_PREFIX = ".stage-"
+TEMPORARY_PREFIX = ".tmp-"
+
+
+def catalog_key(model: str) -> str:
+    """Return the key of the model's catalog."""
+    return f"{check_model(model)}/{CATALOG}"
+
+
+def version_prefix(model: str, version: int) -> str:
+    """Return the key under which every file of the version lies, without a slash at its end."""
+    return f"{check_model(model)}/{version:d}"
+
+
+def file_key(model: str, version: int, name: str) -> str:
+    """Return the key of one file of a version."""
+    return f"{version_prefix(model, version)}/{check_file(name)}"
+
+
+def version_of(key: str, model: str) -> int | None:
+    """Return the version that the key belongs to, None where it belongs to none.
+
+    Only the spelling that `version_prefix` writes counts: `007` and `+7` belong to nothing.
+    """
+    owner, _, rest = key.partition("/")
+    number, separator, _ = rest.partition("/")
+    if owner != model or not separator or not number.isascii() or not number.isdigit():
+        return None
+    return int(number) if str(int(number)) == number and number != "0" else None

@@ -1,0 +1,71 @@
+"""Reads and changes the catalogs of one store by compare-and-swap."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from model_store.backends.base import Backend
+from model_store.catalog import Catalog
+from model_store.catalog_json import decode_catalog, encode_catalog
+from model_store.errors import Conflict, NotFound
+from model_store.layout import catalog_key
+
+PATIENCE_S = 60.0
+_LONGEST_PAUSE_S = 0.5
+
+
+class Ledger:
+    """The catalogs of one store."""
+
+    def __init__(self, url: str, backend: Backend, *, patience_s: float = PATIENCE_S) -> None:
+        self._url = url
+        self._backend = backend
+        self._patience_s = patience_s
+
+    def read(self, model: str, known: Catalog | None = None) -> Catalog:
+        """Return the catalog, `known` itself when it is still true; costs one request."""
+        key = catalog_key(model)
+        etag = known.etag if known is not None and known.model == model else None
+        try:
+            blob = self._backend.read(key, unless=etag)
+        except NotFound:
+            if known is not None and known.model == model and known.etag is None:
+                return known
+            return Catalog(model)
+        if blob is None:
+            assert known is not None  # noqa: S101 - "unchanged" answers only a question with ETag
+            return known
+        return decode_catalog(blob.data, model=model, etag=blob.etag, where=f"{self._url}/{key}")
+
+    def change(self, model: str, transition: Callable[[Catalog], Catalog]) -> Catalog:
+        """Apply the transition to the newest catalog, again whenever somebody else was faster.
+
+        Returns the catalog that was written, or the one found where the transition changes
+        nothing. Raises Conflict after too long a race.
+        """
+        deadline = time.monotonic() + self._patience_s
+        known: Catalog | None = None
+        attempt = 0
+        while True:
+            known = self.read(model, known)
+            wanted = transition(known)
+            if wanted is known:
+                return known
+            try:
+                etag = self._backend.swap(
+                    catalog_key(model), encode_catalog(wanted), expected=known.etag
+                )
+            except Conflict as error:
+                if time.monotonic() > deadline:
+                    raise Conflict(
+                        f"{self._url}: the catalog of {model} changed all the time for"
+                        f" {self._patience_s:g} s; try again when less is going on"
+                    ) from error
+                attempt += 1
+                pause_s = min(_LONGEST_PAUSE_S, 0.005 * 2**attempt)
+                time.sleep(random.uniform(0, pause_s))  # noqa: S311
+                continue
+            return replace(wanted, etag=etag)

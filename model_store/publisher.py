@@ -1,0 +1,140 @@
+"""Brings one folder onto the shelf: reserve a number, upload, commit last."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from model_store.backends.base import Backend, Stage
+from model_store.catalog import VersionEntry
+from model_store.errors import InvalidVersion, StoreError
+from model_store.hashing import HashingReader
+from model_store.identity import rfc3339
+from model_store.layout import MANIFEST, version_prefix
+from model_store.ledger import Ledger
+from model_store.manifest import (
+    FileEntry,
+    Lineage,
+    Manifest,
+    Signature,
+    check_metrics,
+    encode_manifest,
+)
+from model_store.names import show
+from model_store.os_errors import os_edge
+from model_store.progress import Meter, Progress
+from model_store.source_folder import SourceFile, scan_folder
+from model_store.transitions import commit, release, reserve, reserved_version
+
+_FILES_AT_ONCE = 3
+
+
+class Publisher:
+    """Publishes to one store, as `who`."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        ledger: Ledger,
+        *,
+        who: Callable[[], str],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._backend = backend
+        self._ledger = ledger
+        self._who = who
+        self._now = now
+
+    def publish(
+        self,
+        model: str,
+        folder: Path,
+        *,
+        signature: Signature,
+        metrics: Mapping[str, Mapping[str, float]],
+        lineage: Lineage,
+        progress: Progress | None,
+    ) -> Manifest:
+        """Return the manifest of the new version; a failure leaves nothing that readers see."""
+        files = scan_folder(folder)
+        checked = check_metrics(metrics, frozenset(file.name for file in files))
+        token, by = uuid.uuid4().hex, self._who()
+        at = rfc3339(self._now())
+        catalog = self._ledger.change(
+            model, lambda catalog: reserve(catalog, token=token, at=at, by=by)
+        )
+        version = reserved_version(catalog, token)
+        try:
+            with self._backend.stage(version_prefix(model, version)) as stage:
+                entries = _upload(stage, files, progress)
+                manifest = Manifest(
+                    model=model,
+                    version=version,
+                    published_at=rfc3339(self._now()),
+                    published_by=by,
+                    files=entries,
+                    signature=signature,
+                    metrics=checked,
+                    lineage=lineage,
+                )
+                data = _encode(manifest)
+                stage.add(MANIFEST, io.BytesIO(data), len(data))
+                stage.seal()
+            self._commit(manifest, hashlib.sha256(data).hexdigest(), token)
+        except BaseException:
+            # Without the release `gc` would find the reservation and wait for its age.
+            with suppress(StoreError):
+                self._ledger.change(model, lambda catalog: release(catalog, token=token))
+            raise
+        return manifest
+
+    def _commit(self, manifest: Manifest, sha256: str, token: str) -> None:
+        entry = VersionEntry(
+            version=manifest.version,
+            manifest_sha256=sha256,
+            published_at=manifest.published_at,
+            published_by=manifest.published_by,
+            size_bytes=manifest.size_bytes,
+        )
+        self._ledger.change(manifest.model, lambda catalog: commit(catalog, entry, token=token))
+
+
+def _encode(manifest: Manifest) -> bytes:
+    try:
+        return encode_manifest(manifest)
+    except (TypeError, ValueError) as error:
+        raise InvalidVersion(f"signature or lineage can't be written as JSON: {error}") from error
+
+
+def _upload(
+    stage: Stage, files: tuple[SourceFile, ...], progress: Progress | None
+) -> tuple[FileEntry, ...]:
+    meter = Meter("publish", sum(file.size for file in files), progress)
+    with ThreadPoolExecutor(_FILES_AT_ONCE, thread_name_prefix="publish") as pool:
+        uploads = [pool.submit(_upload_file, stage, file, meter) for file in files]
+        try:
+            return tuple(upload.result() for upload in uploads)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _upload_file(stage: Stage, file: SourceFile, meter: Meter) -> FileEntry:
+    with os_edge("opening", file.path):
+        opened = file.path.open("rb")
+    with opened:
+        reader = HashingReader(opened, file.path, meter.add)
+        stage.add(file.name, reader, file.size)
+        grown = reader.read(1)
+    if reader.size != file.size or grown:
+        raise InvalidVersion(
+            f"{show(str(file.path))} changed while it was being published; publish again when"
+            " nothing writes to the folder"
+        )
+    return FileEntry(file.name, file.size, reader.sha256)

@@ -1,0 +1,147 @@
+"""A shelf of models: publish versions, look them up, pull them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from model_store import identity
+from model_store.backends.base import Backend
+from model_store.catalog import Catalog
+from model_store.errors import Corrupt, NotFound
+from model_store.layout import MANIFEST, file_key
+from model_store.ledger import Ledger
+from model_store.manifest import Lineage, Manifest, Signature, decode_manifest
+from model_store.names import check_model
+from model_store.progress import Progress
+from model_store.publisher import Publisher
+from model_store.puller import Puller
+from model_store.url import AzureUrl, FileUrl, parse_store_url
+
+
+def open_store(url: str) -> ModelStore:
+    """Return the store at `file:///folder` or `az://ACCOUNT/CONTAINER/PREFIX`.
+
+    Nothing is read or written yet. Azure's credentials come from the environment:
+    AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_SAS_TOKEN, or what DefaultAzureCredential
+    finds. Raises InvalidStoreUrl for a URL that can't be understood.
+    """
+    parsed = parse_store_url(url)
+    return ModelStore(str(parsed), _backend(parsed))
+
+
+def _backend(url: FileUrl | AzureUrl) -> Backend:
+    # Imported here, so that a local shelf doesn't wait for the Azure SDK.
+    if isinstance(url, FileUrl):
+        from model_store.backends.local import LocalBackend
+
+        return LocalBackend(url.root)
+    from model_store.backends.azure import Access, AzureBackend
+
+    return AzureBackend(url, Access.from_environment(os.environ))
+
+
+class ModelStore:
+    """All models of one store; may be used from many threads at once.
+
+    Every method raises errors of `model_store.errors` only.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        backend: Backend,
+        *,
+        who: Callable[[], str] = identity.who,
+        now: Callable[[], datetime] = identity.now,
+    ) -> None:
+        self.url = url
+        self._backend = backend
+        self._ledger = Ledger(url, backend)
+        self._publisher = Publisher(backend, self._ledger, who=who, now=now)
+        self._puller = Puller(backend, url)
+
+    def __repr__(self) -> str:
+        return f"ModelStore({self.url!r})"
+
+    def close(self) -> None:
+        """Let go of connections; the store can't be used any more."""
+        self._backend.close()
+
+    def catalog(self, model: str, *, known: Catalog | None = None) -> Catalog:
+        """Return the model's catalog in one conditional GET.
+
+        Returns `known` itself when nothing has changed since. A model that nobody has published
+        yet has an empty catalog.
+        """
+        return self._ledger.read(model, known)
+
+    def manifest(self, model: str, version: int) -> Manifest:
+        """Return the manifest; raises NotFound, or Corrupt where it isn't the published one."""
+        return self._verified_manifest(model, version)[0]
+
+    def publish(
+        self,
+        model: str,
+        folder: Path,
+        *,
+        signature: Signature,
+        metrics: Mapping[str, Mapping[str, float]],
+        lineage: Lineage,
+        progress: Progress | None = None,
+    ) -> Manifest:
+        """Publish the folder under the next number and return the new version's manifest.
+
+        The folder holds `saved_model.pb` and `variables/` or a `model.onnx`, and `classes.json`;
+        regular files only. `metrics` is keyed by file. The version becomes visible in one step
+        after every byte is stored; whatever fails before leaves nothing that readers see.
+        """
+        return self._publisher.publish(
+            check_model(model),
+            folder,
+            signature=signature,
+            metrics=metrics,
+            lineage=lineage,
+            progress=progress,
+        )
+
+    def pull(
+        self,
+        model: str,
+        version: int,
+        destination: Path,
+        *,
+        files: Collection[str] | None = None,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Bring the version, or some of its files, to `destination` and return that.
+
+        Every byte is verified; `destination` appears whole or not at all, with manifest.json in
+        it. One that is there already and is right costs no download. A pull that broke off is
+        resumed by the same call. Raises Conflict where something else is at `destination`.
+        """
+        manifest, data = self._verified_manifest(model, version)
+        return self._puller.pull(manifest, data, destination, files=files, progress=progress)
+
+    def check_writable(self, model: str) -> None:
+        """Return if the model could be published now; raise Denied or Unreachable otherwise.
+
+        Leaves nothing behind. Training asks before it works for hours.
+        """
+        self._backend.probe(check_model(model))
+
+    def _verified_manifest(self, model: str, version: int) -> tuple[Manifest, bytes]:
+        entry = self._ledger.read(model).find(version)
+        key = file_key(model, version, MANIFEST)
+        where = f"{self.url}/{key}"
+        try:
+            blob = self._backend.read(key)
+        except NotFound as error:
+            raise Corrupt(f"{where} is gone although the catalog names it; publish anew") from error
+        assert blob is not None  # noqa: S101 - an unconditional read has no "unchanged"
+        manifest = decode_manifest(blob.data, sha256=entry.manifest_sha256, where=where)
+        if (manifest.model, manifest.version) != (model, version):
+            raise Corrupt(f"{where} is of {manifest.model} {manifest.version}; publish anew")
+        return manifest, blob.data

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.azurite_server import Azurite, azurite_server
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    """One Azurite for all tests; each takes a container of its own."""
+    with azurite_server(tmp_path_factory.mktemp("azurite")) as server:
+        yield server

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import pytest
+
+from model_store import Catalog, ModelStore, NotFound, Unreachable, VersionCache
+from tests.model_store.material import MODEL, contents, make_folder, publish
+
+
+class Unplugged:
+    """A store whose network is away."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def catalog(self, model: str, *, known: Catalog | None = None) -> Catalog:
+        raise Unreachable(f"{self.url} is away")
+
+    def pull(
+        self, model: str, version: int, destination: Path, *, files: Collection[str] | None = None
+    ) -> Path:
+        raise Unreachable(f"{self.url} is away")
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> VersionCache:
+    return VersionCache(tmp_path / "cache")
+
+
+def test_a_fetched_version_is_the_published_one(
+    store: ModelStore, folder: Path, cache: VersionCache
+) -> None:
+    publish(store, folder)
+    fetched = cache.fetch(store, MODEL, 1)
+    assert contents(fetched).items() >= contents(folder).items()
+
+
+def test_a_cached_version_needs_no_store(
+    local_store: ModelStore, folder: Path, cache: VersionCache, tmp_path: Path
+) -> None:
+    publish(local_store, folder)
+    fetched = cache.fetch(local_store, MODEL, 1, files=["model.onnx"])
+    restarted = VersionCache(tmp_path / "cache")
+    away = Unplugged(local_store.url)
+    assert restarted.fetch(away, MODEL, 1, files=["model.onnx"]) == fetched
+    with pytest.raises(Unreachable):
+        restarted.fetch(away, MODEL, 1)
+
+
+def test_a_damaged_file_is_pulled_anew(
+    local_store: ModelStore, folder: Path, cache: VersionCache
+) -> None:
+    publish(local_store, folder)
+    fetched = cache.fetch(local_store, MODEL, 1)
+    damaged = bytearray((fetched / "model.onnx").read_bytes())
+    damaged[7] ^= 1
+    (fetched / "model.onnx").write_bytes(damaged)
+    assert cache.fetch(local_store, MODEL, 1) == fetched
+    assert contents(fetched).items() >= contents(folder).items()
+
+
+@pytest.mark.parametrize("manifest", [None, b"", b"{}"])
+def test_a_damaged_manifest_costs_a_new_pull_and_no_more(
+    local_store: ModelStore, folder: Path, cache: VersionCache, manifest: bytes | None
+) -> None:
+    publish(local_store, folder)
+    fetched = cache.fetch(local_store, MODEL, 1)
+    (fetched / "manifest.json").unlink()
+    if manifest is not None:
+        (fetched / "manifest.json").write_bytes(manifest)
+    cache.fetch(local_store, MODEL, 1)
+    assert contents(fetched).items() >= contents(folder).items()
+
+
+def test_a_damaged_file_and_no_store_is_an_error_and_not_the_damaged_file(
+    local_store: ModelStore, folder: Path, cache: VersionCache
+) -> None:
+    publish(local_store, folder)
+    fetched = cache.fetch(local_store, MODEL, 1)
+    (fetched / "model.onnx").write_bytes(b"short")
+    with pytest.raises(Unreachable):
+        cache.fetch(Unplugged(local_store.url), MODEL, 1)
+
+
+def test_a_version_published_after_the_catalog_was_remembered_is_found(
+    local_store: ModelStore, folder: Path, cache: VersionCache
+) -> None:
+    publish(local_store, folder)
+    cache.remember(local_store.url, local_store.catalog(MODEL))
+    publish(local_store, folder)
+    assert (cache.fetch(local_store, MODEL, 2) / "model.onnx").exists()
+    with pytest.raises(NotFound, match="no version 3"):
+        cache.fetch(local_store, MODEL, 3)
+
+
+def test_a_catalog_is_recalled_as_it_was_remembered_with_its_etag(
+    local_store: ModelStore, folder: Path, cache: VersionCache
+) -> None:
+    publish(local_store, folder)
+    seen = local_store.catalog(MODEL)
+    cache.remember(local_store.url, seen)
+    recalled = cache.recall(local_store.url, MODEL)
+    assert recalled == seen
+    assert local_store.catalog(MODEL, known=recalled) is recalled
+    assert cache.recall(local_store.url, "other") is None
+    assert cache.recall("file:///elsewhere", MODEL) is None
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"\xff", b'{"url":"u","etag":"e","catalog":"{}"}'])
+def test_a_damaged_memory_of_the_catalog_is_no_memory(
+    local_store: ModelStore, cache: VersionCache, tmp_path: Path, damage: bytes
+) -> None:
+    cache.remember(local_store.url, Catalog(MODEL))
+    [note] = (tmp_path / "cache").rglob("catalog.json")
+    note.write_bytes(damage)
+    assert cache.recall(local_store.url, MODEL) is None
+
+
+def test_a_store_that_began_anew_does_not_get_the_old_files(
+    local_store: ModelStore, cache: VersionCache, folder: Path, tmp_path: Path
+) -> None:
+    publish(local_store, folder)
+    cache.fetch(local_store, MODEL, 1)
+    (tmp_path / "shelf").rename(tmp_path / "lost")
+    other = make_folder(tmp_path / "other", seed=9)
+    publish(local_store, other)
+    cache.remember(local_store.url, local_store.catalog(MODEL))
+    assert contents(cache.fetch(local_store, MODEL, 1)).items() >= contents(other).items()
