@@ -6,9 +6,12 @@ import argparse
 import os
 import sys
 import traceback
+from pathlib import Path
 
 from service.settings import Settings, SettingsError
 from service.supervisor import CannotStart, local_url, run_service
+
+EXAMPLE = "red-striped-triangle.jpg"
 
 EPILOG = """\
 Settings are environment variables; --print-config lists them with their values and meanings.
@@ -47,10 +50,19 @@ def _greet(settings: Settings) -> None:
     url = local_url(settings)
     print(
         f"\nHotshelf is serving {settings.model!r} on {url}\n"
-        f"Try:  curl --data-binary @examples/image.jpg {url}/predict\n"
+        f"Try:  curl --data-binary @{_example()} {url}/predict\n"
         f"Stop: Ctrl-C\n",
         flush=True,
     )
+
+
+def _example() -> Path:
+    """Return an image that comes with a checkout, as short as it can be said from here."""
+    bundled = Path(__file__).resolve().parent.parent / "examples" / EXAMPLE
+    if not bundled.exists():
+        return Path("photo.jpg")
+    here = Path.cwd()
+    return bundled.relative_to(here) if bundled.is_relative_to(here) else bundled
 
 
 if __name__ == "__main__":

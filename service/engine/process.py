@@ -162,7 +162,10 @@ async def serve(settings: Settings) -> None:
 
     def load(version: int) -> OnnxSession:
         folder = source.fetch(version, FILES)
-        session = OnnxSession.load(folder, threads=settings.threads_per_lane)
+        try:
+            session = OnnxSession.load(folder, threads=settings.threads_per_lane)
+        finally:
+            source.release(folder)
         warm_up(session, settings.max_batch)
         return session
 

@@ -16,8 +16,9 @@ MODEL_FILE = "model.onnx"
 CLASSES_FILE = "classes.json"
 FILES = (MODEL_FILE, CLASSES_FILE)
 
-# Probabilities of one image add up to 1 within what float32 and int8 outputs lose.
-SUM_TOLERANCE = 0.02
+# Logits or scores are far from adding up to 1; an int8 softmax, in steps of 1/255, is off by a few
+# hundredths.
+SUM_TOLERANCE = 0.1
 
 
 class BadModel(Exception):

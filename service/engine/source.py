@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from model_store import Catalog, ModelStore, StoreError, VersionCache
+from model_store import Catalog, ModelStore, NotFound, StoreError, VersionCache
 from service.settings import Serve
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class StoreSource:
     def poll(self) -> frozenset[int]:
         """Return the wanted versions; `problem` then says why the store couldn't be read, or ''."""
         try:
-            catalog = self._store.catalog(self._model, known=self._catalog)
+            self._update(self._store.catalog(self._model, known=self._catalog))
         except StoreError as error:
             if not self.problem:
                 log.warning("the store can't be read, going on with what is known: %s", error)
@@ -51,12 +51,19 @@ class StoreSource:
             if self.problem:
                 log.info("the store can be read again")
             self.problem = ""
-            if catalog is not self._catalog:
-                self._catalog = catalog
-                self._cache.remember(self._store.url, catalog)
-        return (
-            frozenset() if self._catalog is None else aspired_versions(self._catalog, self._serve)
-        )
+        if self._catalog is None:
+            return frozenset()
+        return aspired_versions(self._catalog, self._serve)
+
+    def _update(self, catalog: Catalog) -> None:
+        if catalog is self._catalog:
+            return
+        if catalog.etag is None and self._cache.recall(self._store.url, self._model):
+            # A catalog never goes away by regular means; a folder that isn't mounted looks so.
+            raise NotFound(f"{self._store.url} has no catalog of {self._model!r} any more")
+        self._catalog = catalog
+        if catalog.etag is not None:
+            self._remember(catalog)
 
     def waiting_for(self) -> str:
         """Say in one line what a service without any version is waiting for."""
@@ -64,6 +71,17 @@ class StoreSource:
             return f"the store can't be read: {self.problem}"
         return f"{self._store.url} holds no version of {self._model!r} for {self._serve}"
 
+    def release(self, folder: Path) -> None:
+        """Tell the cache that a folder from `fetch` isn't needed any more."""
+        self._cache.release(folder)
+
     def fetch(self, version: int, files: tuple[str, ...]) -> Path:
         """Return a folder with the verified files of a version; StoreError if it can't be had."""
         return self._cache.fetch(self._store, self._model, version, files=files)
+
+    def _remember(self, catalog: Catalog) -> None:
+        # Only a start without the store needs the note; serving goes on without it.
+        try:
+            self._cache.remember(self._store.url, catalog)
+        except StoreError as error:
+            log.warning("the catalog can't be kept for a start without the store: %s", error)
