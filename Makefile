@@ -1,6 +1,6 @@
 # Everything a newcomer needs is `make run`; `make help` lists the rest.
 
-PORT ?= 8000
+PORT ?= $(or $(HOTSHELF_PORT),8000)
 HOTSHELF_STORE ?= file://$(CURDIR)/shelf
 HOTSHELF_MODEL ?= resnet50
 DATA ?=
@@ -15,7 +15,9 @@ LOADTEST := .venv/loadtest/bin/python
 
 INSTALL = -m pip install --quiet --disable-pip-version-check --require-hashes -r
 
-export HOTSHELF_STORE HOTSHELF_MODEL
+run first-model: export HOTSHELF_STORE := $(HOTSHELF_STORE)
+run first-model: export HOTSHELF_MODEL := $(HOTSHELF_MODEL)
+run: export HOTSHELF_PORT := $(PORT)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check train data loadtest horovod format lock clean
@@ -27,7 +29,7 @@ help:  ## show this list
 
 run: .venv/service/.installed  ## serve predictions on http://127.0.0.1:8000 (PORT=), training a first model if the shelf is empty
 	@$(SERVICE) tools/shelf_is_empty.py && $(MAKE) --no-print-directory first-model || test $$? -eq 1
-	@HOTSHELF_PORT=$(PORT) exec $(SERVICE) -m service
+	@exec $(SERVICE) -m service
 
 .PHONY: first-model
 first-model: .venv/training/.installed
@@ -35,13 +37,13 @@ first-model: .venv/training/.installed
 	@echo "this takes a few minutes, once. Use 'make data' and 'make train' for a real one."
 	@test -f data/generated/wnids.txt || $(TRAINING) -m training generate --out data/generated
 	@$(TRAINING) -m training train --preset quickstart --data data/generated \
-		--run runs/first-model --store $(HOTSHELF_STORE) --model $(HOTSHELF_MODEL)
+		--run runs/first-model --store "$(HOTSHELF_STORE)" --model "$(HOTSHELF_MODEL)"
 
 data: .venv/training/.installed  ## download Tiny ImageNet and prepare it, or take a local copy (DATA=path)
-	@$(TRAINING) -m training data $(if $(DATA),--from $(DATA),--download)
+	@$(TRAINING) -m training data $(if $(DATA),--from "$(DATA)",--download)
 
 train: .venv/training/.installed  ## train on Tiny ImageNet and publish to the shelf (ARGS='--epochs 5 …')
-	@$(TRAINING) -m training train --preset tiny-imagenet-cpu --store $(HOTSHELF_STORE) $(ARGS)
+	@$(TRAINING) -m training train --preset tiny-imagenet-cpu --store "$(HOTSHELF_STORE)" $(ARGS)
 
 loadtest: .venv/loadtest/.installed  ## send load to a running service for 30 s (PORT=, ARGS='--users 64 …')
 	@$(LOADTEST) -m locust -f loadtest/locustfile.py --headless --host http://127.0.0.1:$(PORT) \
