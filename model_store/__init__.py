@@ -20,17 +20,21 @@ from model_store.errors import (
     StoreError,
     Unreachable,
 )
+from model_store.garbage import Garbage, Orphan
 from model_store.manifest import FileEntry, Lineage, Manifest, Signature, TensorSpec
 from model_store.progress import Progress
 from model_store.store import ModelStore, open_store
+from model_store.verifier import Damage
 
 __all__ = [
     "Catalog",
     "Conflict",
     "Corrupt",
+    "Damage",
     "Denied",
     "Event",
     "FileEntry",
+    "Garbage",
     "InvalidName",
     "InvalidStoreUrl",
     "InvalidVersion",
@@ -39,6 +43,7 @@ __all__ = [
     "ModelStore",
     "NoSpace",
     "NotFound",
+    "Orphan",
     "Progress",
     "Signature",
     "StoreError",

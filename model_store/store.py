@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from model_store import identity
 from model_store.backends.base import Backend
 from model_store.catalog import Catalog
 from model_store.errors import Corrupt, NotFound
+from model_store.garbage import Collector, Garbage
+from model_store.labels import Labels
 from model_store.layout import MANIFEST, file_key
 from model_store.ledger import Ledger
 from model_store.manifest import Lineage, Manifest, Signature, decode_manifest
@@ -18,7 +20,11 @@ from model_store.names import check_model
 from model_store.progress import Progress
 from model_store.publisher import Publisher
 from model_store.puller import Puller
+from model_store.transitions import doom
 from model_store.url import AzureUrl, FileUrl, parse_store_url
+from model_store.verifier import Damage, Verifier
+
+GARBAGE_AGE = timedelta(days=1)
 
 
 def open_store(url: str) -> ModelStore:
@@ -62,6 +68,11 @@ class ModelStore:
         self._ledger = Ledger(url, backend)
         self._publisher = Publisher(backend, self._ledger, who=who, now=now)
         self._puller = Puller(backend, url)
+        self._labels = Labels(self._ledger, who=who, now=now)
+        self._collector = Collector(backend, self._ledger, now=now)
+        self._verifier = Verifier(backend)
+        self._who = who
+        self._now = now
 
     def __repr__(self) -> str:
         return f"ModelStore({self.url!r})"
@@ -124,6 +135,49 @@ class ModelStore:
         """
         manifest, data = self._verified_manifest(model, version)
         return self._puller.pull(manifest, data, destination, files=files, progress=progress)
+
+    def label(
+        self, model: str, label: str, version: int, *, seen: Catalog | None = None
+    ) -> Catalog:
+        """Point the label at the version and return the catalog after that.
+
+        `seen` is the catalog that the decision was made on, the newest one by default. Raises
+        Conflict, saying who moved the label, where it has moved since; both stand in the history.
+        """
+        return self._labels.move(check_model(model), label, version, seen=seen)
+
+    def unlabel(self, model: str, label: str, *, seen: Catalog | None = None) -> Catalog:
+        """Remove the label and return the catalog after that; `seen` as in `label`."""
+        return self._labels.move(check_model(model), label, None, seen=seen)
+
+    def rollback(self, model: str, label: str, *, seen: Catalog | None = None) -> Catalog:
+        """Undo the label's last move and return the catalog after that; `seen` as in `label`.
+
+        Once more undoes the move before. Raises Conflict where nothing is left to undo or where
+        the version that it would go back to was deleted.
+        """
+        return self._labels.roll_back(check_model(model), label, seen=seen)
+
+    def delete(self, model: str, version: int) -> Catalog:
+        """Delete the version for good; raise Conflict while a label points at it."""
+        at, by = identity.rfc3339(self._now()), self._who()
+        self._ledger.change(
+            check_model(model), lambda catalog: doom(catalog, version, at=at, by=by)
+        )
+        self._collector.bury(model, [version])
+        return self._ledger.read(model)
+
+    def gc(
+        self, model: str, *, older_than: timedelta = GARBAGE_AGE, dry_run: bool = False
+    ) -> Garbage:
+        """Remove what no catalog names and is older; return what was, or would be, removed."""
+        return self._collector.collect(check_model(model), older_than=older_than, dry_run=dry_run)
+
+    def verify(
+        self, model: str, version: int, *, progress: Progress | None = None
+    ) -> tuple[Damage, ...]:
+        """Read every byte of the version on the shelf; return what is damaged, () if nothing."""
+        return self._verifier.verify(self.manifest(model, version), progress)
 
     def check_writable(self, model: str) -> None:
         """Return if the model could be published now; raise Denied or Unreachable otherwise.

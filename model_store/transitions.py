@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from model_store.catalog import Catalog, Reservation, VersionEntry
-from model_store.errors import Conflict
+from model_store.catalog import Catalog, Event, Reservation, VersionEntry
+from model_store.errors import Conflict, NotFound
 
 
 def reserve(catalog: Catalog, *, token: str, at: str, by: str) -> Catalog:
@@ -48,3 +48,130 @@ def commit(catalog: Catalog, entry: VersionEntry, *, token: str) -> Catalog:
         )
     versions = sorted((*catalog.versions, entry), key=lambda each: each.version)
     return release(replace(catalog, versions=tuple(versions)), token=token)
+
+
+def move_label(
+    catalog: Catalog, label: str, version: int | None, *, seen: int | None, at: str, by: str
+) -> Catalog:
+    """Point the label at the version, None for nothing, if it still points where it was `seen`.
+
+    Raises NotFound where there is no such version or label, Conflict where somebody moved it.
+    """
+    event = Event(at, by, "label" if version is not None else "unlabel", label, seen, version)
+    if event in catalog.history:
+        return catalog
+    if version is not None:
+        catalog.find(version)
+    current = catalog.labels.get(label)
+    if current is None and seen is None and version is None:
+        has = ", ".join(sorted(catalog.labels)) or "no label at all"
+        raise NotFound(f"{catalog.model} has no label {label}; it has {has}")
+    if current == version:
+        return catalog
+    if current != seen:
+        raise Conflict(_who_moved(catalog, label, seen))
+    return _moved(catalog, event)
+
+
+def roll_back(catalog: Catalog, label: str, *, seen: int | None, at: str, by: str) -> Catalog:
+    """Undo the label's last move that isn't undone yet; repeated, go back move by move.
+
+    Raises NotFound where there is no such label, Conflict where there is nothing to go back to
+    or somebody moved it.
+    """
+    if any((event.at, event.by, event.label) == (at, by, label) for event in catalog.history):
+        return catalog
+    current = catalog.labels.get(label)
+    if current != seen:
+        raise Conflict(_who_moved(catalog, label, seen))
+    trail = _trail(catalog, label)
+    target = trail[-2] if len(trail) > 1 else None
+    if target is None:
+        raise Conflict(
+            f"{catalog.model}: before its last move {label} pointed at nothing; unlabel it, if that"
+            " is meant"
+        )
+    if catalog.get(target) is None:
+        raise Conflict(
+            f"{catalog.model}: {label} pointed at version {target}, which was deleted; label"
+            " another version"
+        )
+    return _moved(catalog, Event(at, by, "rollback", label, current, target))
+
+
+def note_refusal(
+    catalog: Catalog, label: str, version: int | None, *, seen: int | None, at: str, by: str
+) -> Catalog:
+    """Record a move that lost to another one."""
+    event = Event(at, by, "refused", label, seen, version)
+    if event in catalog.history:
+        return catalog
+    return replace(catalog, history=(*catalog.history, event))
+
+
+def doom(catalog: Catalog, version: int, *, at: str, by: str) -> Catalog:
+    """Take the version out of the catalog; raise Conflict while a label points at it."""
+    if version in catalog.doomed:
+        return catalog
+    entry = catalog.find(version)
+    labels = ", ".join(catalog.labels_of(version))
+    if labels:
+        raise Conflict(
+            f"{catalog.model} {version} is labelled {labels}; move or remove the label first"
+        )
+    return replace(
+        catalog,
+        versions=tuple(kept for kept in catalog.versions if kept is not entry),
+        doomed=(*catalog.doomed, version),
+        history=(*catalog.history, Event(at, by, "delete", None, version, None)),
+    )
+
+
+def bury(catalog: Catalog, versions: frozenset[int]) -> Catalog:
+    """Forget doomed versions whose files are gone."""
+    left = tuple(version for version in catalog.doomed if version not in versions)
+    return catalog if left == catalog.doomed else replace(catalog, doomed=left)
+
+
+def reclaim(catalog: Catalog, tokens: frozenset[str]) -> Catalog:
+    """Take reservations back from publishers that are taken for dead."""
+    kept = tuple(entry for entry in catalog.reservations if entry.token not in tokens)
+    if len(kept) == len(catalog.reservations):
+        return catalog
+    return replace(catalog, reservations=kept)
+
+
+def _moved(catalog: Catalog, event: Event) -> Catalog:
+    labels = {label: at for label, at in catalog.labels.items() if label != event.label}
+    if event.after is not None and event.label is not None:
+        labels[event.label] = event.after
+    return replace(catalog, labels=dict(sorted(labels.items())), history=(*catalog.history, event))
+
+
+def _trail(catalog: Catalog, label: str) -> list[int | None]:
+    """Return where the label pointed, oldest first, without what was undone."""
+    trail: list[int | None] = [None]
+    for event in catalog.history:
+        if event.label != label:
+            continue
+        if event.action in {"label", "unlabel"}:
+            trail.append(event.after)
+        elif event.action == "rollback" and len(trail) > 1:
+            trail.pop()
+    return trail
+
+
+def _who_moved(catalog: Catalog, label: str, seen: int | None) -> str:
+    current = catalog.labels.get(label)
+    now_at = f"version {current}" if current is not None else "nothing"
+    then_at = f"version {seen}" if seen is not None else "nothing"
+    for event in reversed(catalog.history):
+        if event.label == label and event.action != "refused":
+            told = f"{event.by} moved it at {event.at} ({event.action})"
+            break
+    else:
+        told = "its history doesn't say who moved it"
+    return (
+        f"{catalog.model}: {label} pointed at {then_at} when you looked and points at {now_at} now:"
+        f" {told}; look again before you decide"
+    )

@@ -31,6 +31,7 @@ from model_store.errors import (
     StoreError,
     Unreachable,
 )
+from model_store.layout import TEMPORARY_PREFIX
 from model_store.url import AzureUrl
 
 _T = TypeVar("_T")
@@ -251,7 +252,7 @@ class AzureBackend:
 
     def probe(self, prefix: str) -> None:
         """Write and remove a blob of a name that nothing else has."""
-        key = f"{prefix}/.tmp-{uuid.uuid4().hex[:12]}"
+        key = f"{prefix}/{TEMPORARY_PREFIX}{uuid.uuid4().hex[:12]}/probe"
 
         def put() -> object:
             return self._blob(key).upload_blob(b"", read_timeout=_SMALL_READ_TIMEOUT_S)

@@ -15,7 +15,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
@@ -92,8 +92,10 @@ class LocalBackend:
     def list(self, prefix: str) -> Iterator[Stored]:
         """Walk the folder without following symbolic links."""
         top = self._locate(prefix)
-        for folder, _, names in os.walk(top):
-            for name in names:
+        for folder, folders, names in os.walk(top):
+            # An empty folder is what a crash at the wrong moment leaves.
+            itself = [""] if not folders and not names and Path(folder) != top else []
+            for name in names + itself:
                 path = Path(folder, name)
                 try:
                     status = path.lstat()
@@ -113,8 +115,12 @@ class LocalBackend:
             doomed = path
             if not path.name.startswith("."):
                 doomed = path.with_name(f"{STAGE_PREFIX}{path.name}-{uuid.uuid4().hex[:12]}")
-                path.rename(doomed)
-            shutil.rmtree(doomed)
+                with suppress(FileNotFoundError):
+                    path.rename(doomed)
+            while doomed.exists():
+                # Somebody else may be removing the same.
+                with suppress(FileNotFoundError):
+                    shutil.rmtree(doomed)
 
     def probe(self, prefix: str) -> None:
         """Create and remove a folder in the nearest ancestor that exists."""

@@ -1,0 +1,127 @@
+"""What the commands do that change the shelf; each returns its exit code."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict, replace
+
+import msgspec
+
+from model_store import tables
+from model_store.catalog import Catalog
+from model_store.commands import resolve
+from model_store.console import Console
+from model_store.errors import InvalidVersion
+from model_store.manifest import Lineage, Signature
+from model_store.os_errors import os_edge
+from model_store.store import ModelStore
+
+REFUSED_EXIT_CODE = 2
+
+
+class Data(msgspec.Struct, frozen=True):
+    """What `publish --data` reads; a manifest.json has these keys among others."""
+
+    signature: Signature
+    metrics: dict[str, dict[str, float]]
+    lineage: Lineage
+
+
+def publish(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
+    """Publish a folder, and label it where asked to."""
+    with os_edge("reading", args.data):
+        text = args.data.read_bytes()
+    try:
+        data = msgspec.json.decode(text, type=Data)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidVersion(f"{args.data}: {error}") from error
+    with console.progress() as progress:
+        manifest = store.publish(
+            args.model,
+            args.folder,
+            signature=data.signature,
+            metrics=data.metrics,
+            lineage=data.lineage,
+            progress=progress,
+        )
+    if args.label:
+        store.label(args.model, args.label, manifest.version)
+    if args.json:
+        console.json(manifest)
+    else:
+        label = f", labelled {args.label}" if args.label else ""
+        console.say(f"published {args.model} {manifest.version}{label}")
+    return 0
+
+
+def label(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
+    """Point a label at a version."""
+    catalog = store.catalog(args.model)
+    version = resolve(catalog, args.version)
+    seen = catalog
+    if args.expected is not None:
+        labels = {name: at for name, at in catalog.labels.items() if name != args.label}
+        if args.expected != "none":
+            labels[args.label] = resolve(catalog, args.expected)
+        seen = replace(catalog, labels=labels)
+    after = store.label(args.model, args.label, version, seen=seen)
+    return _tell(args, console, catalog, after)
+
+
+def unlabel(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
+    """Remove a label."""
+    catalog = store.catalog(args.model)
+    return _tell(args, console, catalog, store.unlabel(args.model, args.label, seen=catalog))
+
+
+def rollback(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
+    """Undo a label's last move."""
+    catalog = store.catalog(args.model)
+    return _tell(args, console, catalog, store.rollback(args.model, args.label, seen=catalog))
+
+
+def _tell(args: argparse.Namespace, console: Console, before: Catalog, after: Catalog) -> int:
+    left, right = (catalog.labels.get(args.label) for catalog in (before, after))
+    if args.json:
+        console.json({"model": args.model, "label": args.label, "before": left, "after": right})
+    else:
+        console.say(f"{args.model}: {args.label} {left or '–'} → {right or '–'}")
+    return 0
+
+
+def delete(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
+    """Delete a version after asking."""
+    version = resolve(store.catalog(args.model), args.version)
+    question = f"Delete {args.model} {version} from {store.url} for good?"
+    if not args.yes and not console.confirm(question):
+        return REFUSED_EXIT_CODE
+    store.delete(args.model, version)
+    if args.json:
+        console.json({"model": args.model, "deleted": version})
+    else:
+        console.say(f"deleted {args.model} {version}")
+    return 0
+
+
+def gc(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
+    """Remove orphans after asking."""
+    garbage = store.gc(args.model, older_than=args.older_than, dry_run=True)
+    if not args.json:
+        rows = [
+            (each.prefix, each.files, tables.size(each.size_bytes), what, each.reason)
+            for what, group in (("remove", garbage.orphans), ("keep", garbage.kept))
+            for each in group
+        ]
+        if rows:
+            console.say(tables.table(("WHERE", "FILES", "SIZE", "WHAT", "WHY"), rows))
+    if not args.dry_run and (garbage.orphans or garbage.reclaimed):
+        question = f"Remove {len(garbage.orphans)} orphans from {store.url} for good?"
+        if not args.yes and not console.confirm(question):
+            return REFUSED_EXIT_CODE
+        garbage = store.gc(args.model, older_than=args.older_than)
+    if args.json:
+        console.json({"dry_run": args.dry_run, **asdict(garbage)})
+    else:
+        verb = "would remove" if args.dry_run else "removed"
+        console.say(f"{verb} {len(garbage.orphans)} orphans, {tables.size(garbage.size_bytes)}")
+    return 0

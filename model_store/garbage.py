@@ -1,0 +1,147 @@
+"""Removes what no catalog names: leftovers of crashes and of deletions.
+
+A folder whose number is neither a version nor reserved can never become a version, because
+`commit` wants the reservation. So `gc` first takes old reservations back by compare-and-swap, and
+removes files only after that: a publisher that was merely slow is then refused at its commit and
+never ends up with a version whose files are gone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from model_store.backends.base import Backend, Stored
+from model_store.catalog import Catalog
+from model_store.identity import parse_rfc3339
+from model_store.layout import STAGE_PREFIX, TEMPORARY_PREFIX, version_of
+from model_store.ledger import Ledger
+from model_store.transitions import bury, reclaim
+
+_STAGED = re.compile(re.escape(STAGE_PREFIX) + r"([1-9][0-9]*)-[0-9a-f]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """One folder or file that no catalog names."""
+
+    prefix: str
+    version: int | None
+    files: int
+    size_bytes: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """What `gc` removes and which reserved numbers it takes back; `kept` is what it leaves."""
+
+    orphans: tuple[Orphan, ...] = ()
+    reclaimed: tuple[int, ...] = ()
+    kept: tuple[Orphan, ...] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of everything that is removed."""
+        return sum(orphan.size_bytes for orphan in self.orphans)
+
+
+class Collector:
+    """Collects the garbage of one store."""
+
+    def __init__(self, backend: Backend, ledger: Ledger, *, now: Callable[[], datetime]) -> None:
+        self._backend = backend
+        self._ledger = ledger
+        self._now = now
+
+    def collect(self, model: str, *, older_than: timedelta, dry_run: bool) -> Garbage:
+        """Remove what no catalog names and is older; return what was, or would be, removed."""
+        old = self._now() - older_than
+        catalog = self._ledger.read(model)
+        groups = _group(self._backend.list(model), model)
+        plan = find_garbage(catalog, groups, old=old)
+        if dry_run:
+            return plan
+        tokens = frozenset(
+            entry.token for entry in catalog.reservations if entry.version in plan.reclaimed
+        )
+        if tokens:
+            catalog = self._ledger.change(model, lambda newest: reclaim(newest, tokens))
+            # What was committed at the last moment is a version now.
+            found = find_garbage(catalog, groups, old=old)
+            plan = Garbage(found.orphans, plan.reclaimed, found.kept)
+        for orphan in plan.orphans:
+            self._backend.remove(orphan.prefix)
+        self.bury(model, catalog.doomed)
+        return plan
+
+    def bury(self, model: str, doomed: Iterable[int]) -> None:
+        """Remove the files of versions that were deleted, and then all memory of them."""
+        versions = frozenset(doomed)
+        if not versions:
+            return
+        for version in sorted(versions):
+            self._backend.remove(f"{model}/{version}")
+        self._ledger.change(model, lambda catalog: bury(catalog, versions))
+
+
+def find_garbage(catalog: Catalog, groups: dict[str, list[Stored]], *, old: datetime) -> Garbage:
+    """Decide what goes: whatever was last changed before `old` and can't become a version."""
+    young = {
+        prefix
+        for prefix, members in groups.items()
+        if any(member.modified_at >= old for member in members)
+    }
+    busy = {_number(prefix) for prefix in young}
+    stale = {
+        entry.version
+        for entry in catalog.reservations
+        if parse_rfc3339(entry.at) < old and entry.version not in busy
+    }
+    reserved = {entry.version: entry for entry in catalog.reservations}
+    published = {entry.version for entry in catalog.versions}
+    orphans: list[Orphan] = []
+    kept: list[Orphan] = []
+    for prefix, members in sorted(groups.items()):
+        number = _number(prefix)
+        final = not prefix.rpartition("/")[2].startswith(".")
+        reason, goes = "never committed", prefix not in young
+        if number in published and final:
+            continue
+        if number in reserved and number not in stale:
+            reason, goes = f"being published by {reserved[number].by}", False
+        elif number in catalog.doomed:
+            reason, goes = "its deletion was interrupted", True
+        elif final and (number or 0) >= catalog.next_version:
+            reason, goes = "its number was never handed out; was an old catalog restored?", False
+        elif not goes:
+            reason = "never committed, but too young"
+        size_bytes = sum(member.size for member in members)
+        orphan = Orphan(prefix, number, len(members), size_bytes, reason)
+        (orphans if goes else kept).append(orphan)
+    return Garbage(tuple(orphans), tuple(sorted(stale)), tuple(kept))
+
+
+def _group(stored: Iterable[Stored], model: str) -> dict[str, list[Stored]]:
+    """Return what is stored by version folder or working file; what isn't ours is left out."""
+    groups: dict[str, list[Stored]] = {}
+    for each in stored:
+        prefix = "/".join(each.key.split("/")[:2])
+        name = prefix.partition("/")[2]
+        if (
+            version_of(prefix + "/", model)
+            or _STAGED.fullmatch(name)
+            or name.startswith(TEMPORARY_PREFIX)
+        ):
+            groups.setdefault(prefix, []).append(each)
+    return groups
+
+
+def _number(prefix: str) -> int | None:
+    name = prefix.partition("/")[2]
+    staged = _STAGED.fullmatch(name)
+    if staged:
+        return int(staged[1])
+    return int(name) if name.isdigit() else None

@@ -1,0 +1,58 @@
+"""Moves labels, and tells whoever loses a race who won it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+
+from model_store.catalog import Catalog
+from model_store.errors import Conflict, StoreError
+from model_store.identity import rfc3339
+from model_store.ledger import Ledger
+from model_store.names import check_label
+from model_store.transitions import move_label, note_refusal, roll_back
+
+
+class Labels:
+    """The labels of all models of one store, moved as `who`."""
+
+    def __init__(
+        self, ledger: Ledger, *, who: Callable[[], str], now: Callable[[], datetime]
+    ) -> None:
+        self._ledger = ledger
+        self._who = who
+        self._now = now
+
+    def move(self, model: str, label: str, version: int | None, *, seen: Catalog | None) -> Catalog:
+        """Point the label at the version, None for nothing; return the catalog after it.
+
+        `seen` is the catalog that led to the decision, the newest one by default. Where the label
+        has moved since, the attempt is recorded as refused and Conflict tells who moved it.
+        """
+        check_label(label)
+        before = (seen or self._ledger.read(model)).labels.get(label)
+        at, by = rfc3339(self._now()), self._who()
+        try:
+            return self._ledger.change(
+                model,
+                lambda catalog: move_label(catalog, label, version, seen=before, at=at, by=by),
+            )
+        except Conflict:
+            with suppress(StoreError):
+                self._ledger.change(
+                    model,
+                    lambda catalog: note_refusal(
+                        catalog, label, version, seen=before, at=at, by=by
+                    ),
+                )
+            raise
+
+    def roll_back(self, model: str, label: str, *, seen: Catalog | None) -> Catalog:
+        """Undo the label's last move; return the catalog after it."""
+        check_label(label)
+        before = (seen or self._ledger.read(model)).labels.get(label)
+        at, by = rfc3339(self._now()), self._who()
+        return self._ledger.change(
+            model, lambda catalog: roll_back(catalog, label, seen=before, at=at, by=by)
+        )

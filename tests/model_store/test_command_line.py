@@ -1,0 +1,277 @@
+"""`python -m model_store`, as people and programs use it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from model_store import ModelStore
+from model_store.__main__ import main
+from model_store.arguments import build_parser
+from model_store.console import Console
+from tests.model_store.material import LINEAGE, METRICS, MODEL, SIGNATURE, contents, publish
+
+
+@dataclass(frozen=True)
+class Answer:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Terminal(io.StringIO):
+    """Somebody who types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+Run = Callable[..., Answer]
+
+
+@pytest.fixture
+def run(local_url: str) -> Run:
+    """Run one command on the local shelf; `answers` is what a person types."""
+
+    def run(*arguments: object, answers: str | None = None, store: str = local_url) -> Answer:
+        out, err = io.StringIO(), io.StringIO()
+        console = Console(out, err, io.StringIO() if answers is None else Terminal(answers))
+        code = main(
+            [str(each) for each in arguments],
+            environment={"HOTSHELF_STORE": store},
+            console=console,
+        )
+        return Answer(code, out.getvalue(), err.getvalue())
+
+    return run
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "data.json"
+    path.write_bytes(
+        msgspec.json.encode({"signature": SIGNATURE, "metrics": METRICS, "lineage": LINEAGE})
+    )
+    return path
+
+
+@pytest.fixture
+def shelf(run: Run, folder: Path, data: Path) -> Run:
+    """Versions 1 and 2; production is at 2."""
+    assert run("publish", folder, "--data", data).code == 0
+    answer = run("publish", folder, "--data", data, "--label", "production")
+    assert answer.out == "published resnet50 2, labelled production\n"
+    return run
+
+
+def test_list_shows_the_newest_first_with_labels(shelf: Run) -> None:
+    lines = shelf("list").out.splitlines()
+    assert [line.split()[0] for line in lines] == ["VERSION", "2", "1"]
+    assert lines[1].endswith("production")
+    listing = shelf("list", "--json").json
+    assert [each["version"] for each in listing["versions"]] == [2, 1]
+    assert listing["labels"] == {"production": 2}
+
+
+def test_list_of_an_empty_shelf_says_so(run: Run) -> None:
+    assert "has no version of resnet50 yet" in run("list").out
+
+
+def test_list_hides_old_versions_unless_asked(
+    shelf: Run, local_store: ModelStore, folder: Path
+) -> None:
+    for _ in range(20):
+        publish(local_store, folder)
+    assert shelf("list").out.splitlines()[-1] == "… and 2 older ones; --all shows them"
+    assert len(shelf("list", "--all").out.splitlines()) == 23
+
+
+def test_show_tells_files_metrics_signature_and_lineage(shelf: Run) -> None:
+    text = shelf("show", "production").out
+    for expected in ("resnet50 2 (production)", "model.onnx", "0.61", "[N, 64, 64, 3]", "horovod"):
+        assert expected in text
+    assert shelf("show", "2", "--json").json["lineage"]["world_size"] == 4
+
+
+def test_latest_is_one_number(shelf: Run) -> None:
+    assert shelf("latest").out == "2\n"
+    assert shelf("latest", "--json").json["version"] == 2
+
+
+def test_pull_brings_a_labelled_version(shelf: Run, folder: Path, tmp_path: Path) -> None:
+    assert shelf("pull", "production", tmp_path / "p").out == f"{tmp_path / 'p'}\n"
+    assert contents(tmp_path / "p").items() >= contents(folder).items()
+    answer = shelf("pull", "1", tmp_path / "q", "--file", "model.onnx", "--json").json
+    assert answer == {"model": MODEL, "version": 1, "folder": str(tmp_path / "q")}
+    assert set(contents(tmp_path / "q")) == {"model.onnx", "manifest.json"}
+
+
+def test_labels_move_roll_back_and_go(shelf: Run) -> None:
+    assert shelf("label", "production", "1").out == "resnet50: production 2 → 1\n"
+    assert shelf("rollback").out == "resnet50: production 1 → 2\n"
+    assert shelf("unlabel", "production", "--json").json["after"] is None
+    actions = [each["action"] for each in shelf("history", "--json").json]
+    assert actions == ["label", "label", "rollback", "unlabel"]
+    assert "rollback" in shelf("history").out
+
+
+def test_label_from_refuses_when_the_label_is_elsewhere(shelf: Run) -> None:
+    answer = shelf("label", "production", "1", "--from", "none")
+    assert (answer.code, answer.out) == (4, "")
+    assert "production pointed at nothing when you looked and points at version 2" in answer.err
+    assert shelf("label", "production", "1", "--from", "2").code == 0
+
+
+def test_diff_puts_metrics_lineage_and_size_side_by_side(shelf: Run) -> None:
+    text = shelf("diff", "1", "latest").out
+    assert "metrics model.onnx top1" in text
+    assert "size model.onnx" in text
+    rows = {row["what"]: (row["left"], row["right"]) for row in shelf("diff", 1, 2, "--json").json}
+    assert rows["metrics model.onnx top1"] == (0.61, 0.61)
+
+
+@pytest.mark.parametrize(("typed", "left"), [("y\n", [2]), ("n\n", [2, 1]), ("", [2, 1])])
+def test_delete_asks_first(shelf: Run, typed: str, left: list[int]) -> None:
+    answer = shelf("delete", "1", answers=typed)
+    assert "Delete resnet50 1 from file:///" in answer.err
+    assert [each["version"] for each in shelf("list", "--json").json["versions"]] == left
+
+
+def test_delete_without_anybody_to_ask_needs_yes(shelf: Run) -> None:
+    answer = shelf("delete", "1")
+    assert (answer.code, "add --yes" in answer.err) == (2, True)
+    assert shelf("delete", "1", "--yes").out == "deleted resnet50 1\n"
+
+
+def test_delete_of_a_labelled_version_is_refused(shelf: Run) -> None:
+    answer = shelf("delete", "2", "--yes")
+    assert (answer.code, "is labelled production" in answer.err) == (4, True)
+
+
+def test_gc_tells_before_it_removes(shelf: Run, tmp_path: Path) -> None:
+    leftover = tmp_path / "shelf" / MODEL / ".stage-9-0a1b2c3d4e5f" / "model.onnx"
+    leftover.parent.mkdir()
+    leftover.write_bytes(b"12345")
+    os.utime(leftover, (1, 1))
+    dry = shelf("gc", "--dry-run")
+    assert "would remove 1 orphans, 5 B" in dry.out
+    assert shelf("gc").code == 2
+    assert leftover.exists()
+    assert shelf("gc", "--yes", "--json").json["orphans"][0]["size_bytes"] == 5
+    assert not leftover.parent.exists()
+
+
+def test_verify_fails_on_damage_and_names_it(shelf: Run, tmp_path: Path) -> None:
+    assert shelf("verify").code == 0
+    (tmp_path / "shelf" / MODEL / "1" / "classes.json").unlink()
+    answer = shelf("verify")
+    assert answer.code == 5
+    assert "resnet50 1: damaged\n  classes.json: it is gone" in answer.out
+    assert shelf("verify", "2", "--json").json == {"model": MODEL, "damage": {"2": []}}
+
+
+def test_watch_prints_changes_as_they_happen(
+    shelf: Run, local_store: ModelStore, folder: Path
+) -> None:
+    answers: list[Answer] = []
+
+    def watch() -> None:
+        answers.append(shelf("watch", "--every", "0s", "--changes", "2"))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    # Whatever happens before the watcher's first look is no change to it, so that publishing
+    # goes on until it has seen enough.
+    while watcher.is_alive():
+        publish(local_store, folder)
+        watcher.join(0.05)
+    lines = answers[0].out.splitlines()
+    assert len(lines) >= 2
+    assert all(" published " in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["show", "9"], 3, "resnet50 has no version 9; it has 1, 2"),
+        (["show", "canary"], 3, "'canary' is no version and no label; labels: production"),
+        (["show", "1", "--model", "../x"], 2, "model name '../x'"),
+        (["list", "--store", "shelf"], 2, "is a plain path; write file:///"),
+        (["publish", "/nowhere", "--data", "/nowhere.json"], 3, "there is no such file"),
+    ],
+)
+def test_an_error_is_one_line_and_a_code_that_means_something(
+    shelf: Run, arguments: list[str], code: int, message: str
+) -> None:
+    answer = shelf(*arguments)
+    assert (answer.code, answer.out) == (code, "")
+    assert answer.err.startswith("error: ")
+    assert message in answer.err
+    assert answer.err.count("\n") == 1
+
+
+def test_debug_adds_the_traceback(shelf: Run) -> None:
+    assert "Traceback (most recent call last)" in shelf("show", "9", "--debug").err
+
+
+def test_without_a_store_the_hint_names_both_ways(run: Run) -> None:
+    answer = run("list", store="")
+    assert (answer.code, "--store URL or set HOTSHELF_STORE" in answer.err) == (2, True)
+
+
+def test_data_that_says_too_little_is_refused(run: Run, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "d.json").write_text('{"signature": {}}')
+    answer = run("publish", folder, "--data", tmp_path / "d.json")
+    assert (answer.code, "missing required field `inputs`" in answer.err) == (2, True)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_every_command(run: Run, shell: str) -> None:
+    script = run("completion", shell).out
+    for command in ("list", "rollback", "gc", "watch"):
+        assert command in script
+    assert "older-than" in script
+
+
+def test_bash_completes_commands_and_options(run: Run) -> None:
+    script = run("completion", "bash").out
+    asking = 'COMP_WORDS=(model_store gc --dr); COMP_CWORD=2; _model_store; echo "${COMPREPLY[@]}"'
+    answer = subprocess.run(
+        ["bash", "-c", f"{script}\n{asking}"], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.split() == ["--dry-run"]
+
+
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["--help"])
+    text = capsys.readouterr().out
+    assert "HOTSHELF_STORE" in text
+    assert "exit codes:" in text
+
+
+def test_the_module_runs_as_a_program(local_store: ModelStore, folder: Path) -> None:
+    publish(local_store, folder)
+    answer = subprocess.run(
+        [sys.executable, "-m", "model_store", "latest", "--store", local_store.url],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "1\n", "")
