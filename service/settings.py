@@ -13,6 +13,9 @@ from typing import Any
 
 PREFIX = "HOTSHELF_"
 
+# Read by the command line of model_store.
+NOT_OURS = frozenset({PREFIX + "USER"})
+
 
 class SettingsError(ValueError):
     """A variable is unknown or its value isn't allowed; the message names both."""
@@ -115,7 +118,8 @@ class Settings:
     workers: int = _setting(max(1, _cores() // 2), _whole(1, 256), "HTTP worker processes")
     lanes: int = _setting(_cores(), _whole(1, 256), "batches that run at the same time")
     threads_per_lane: int = _setting(1, _whole(1, 256), "ONNX Runtime threads for one batch")
-    max_batch: int = _setting(16, _whole(1, 1024), "images in one batch, at most")
+    # On one thread, batches of 8 run within 5% of the images/s of larger ones and keep waits short.
+    max_batch: int = _setting(8, _whole(1, 1024), "images in one batch, at most")
     queue_images: int = _setting(
         256, _whole(1, 1_000_000), "images that may wait; more are answered 429"
     )
@@ -154,7 +158,7 @@ class Settings:
         known = {PREFIX + each.name.upper(): each for each in fields(cls)}
         values: dict[str, Any] = {}
         for variable in sorted(environment):
-            if not variable.startswith(PREFIX):
+            if not variable.startswith(PREFIX) or variable in NOT_OURS:
                 continue
             if variable not in known:
                 raise SettingsError(_unknown(variable, list(known)))

@@ -12,7 +12,7 @@ def test_defaults_are_valid_and_serve_the_newest() -> None:
 
 
 def test_other_programs_variables_are_left_alone() -> None:
-    assert Settings.from_environment({"PATH": "/bin"}) == Settings()
+    assert Settings.from_environment({"PATH": "/bin", "HOTSHELF_USER": "ann"}) == Settings()
 
 
 @pytest.mark.parametrize(
