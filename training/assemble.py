@@ -1,0 +1,129 @@
+"""The pieces of one run, built from its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from training.backend import keras, tf
+from training.checkpoint import Checkpoints
+from training.data.batches import Augmentation, Batches
+from training.data.prepared import PreparedData
+from training.metrics_log import MetricsLog
+from training.model import Architecture
+from training.modes.base import Mode
+from training.position import Plan, make_plan
+from training.progress import Bars
+from training.run_folder import RunFolder
+from training.schedule import Schedule, scaled_rate
+from training.settings import Recipe
+from training.step import TrainStep
+from training.trainee import Trainee, make_trainee
+from training.trainer import Trainer
+
+
+class Pieces(msgspec.Struct, frozen=True):
+    """What a run needs to train."""
+
+    trainee: Trainee
+    plan: Plan
+    checkpoints: Checkpoints
+    metrics: MetricsLog
+    trainer: Trainer
+
+
+def architecture_of(recipe: Recipe, data: PreparedData) -> Architecture:
+    """Return the architecture with one output for each class of the data."""
+    return Architecture(classes=data.class_count, stem=recipe.stem)
+
+
+def set_seeds(recipe: Recipe) -> None:
+    """Make TensorFlow repeat itself, as far as the recipe asks for it."""
+    keras.utils.set_random_seed(recipe.seed)
+    if recipe.deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def build_trainee(recipe: Recipe, architecture: Architecture, mode: Mode) -> Trainee:
+    """Return the trainee with its initial weights, placed where the mode wants it."""
+    return mode.build(
+        lambda: make_trainee(
+            architecture,
+            precision="mixed_bfloat16" if recipe.precision == "mixed_bfloat16" else "float32",
+            seed=recipe.seed,
+            momentum=recipe.momentum,
+            with_average=recipe.ema > 0,
+        )
+    )
+
+
+def assemble(
+    *,
+    recipe: Recipe,
+    architecture: Architecture,
+    mode: Mode,
+    folder: RunFolder,
+    data: PreparedData,
+    bars: Bars,
+    checkpoint_every: int | None,
+    should_stop: Callable[[], bool],
+) -> Pieces:
+    """Build everything; the recipe's precision is resolved already."""
+    trainee = build_trainee(recipe, architecture, mode)
+    batches = _batches(recipe, mode, data)
+    plan = make_plan(
+        steps_per_pass=batches.steps_per_pass,
+        epochs=recipe.epochs,
+        steps_per_epoch=recipe.steps_per_epoch,
+        max_steps=recipe.max_steps,
+        checkpoint_every=checkpoint_every,
+    )
+    checkpoints = Checkpoints(folder.checkpoints)
+    metrics = MetricsLog(folder.metrics)
+    trainer = Trainer(
+        mode=mode,
+        trainee=trainee,
+        step=_step(recipe, trainee, mode),
+        schedule=_schedule(recipe, plan, mode),
+        plan=plan,
+        batches=batches,
+        batch_size=recipe.batch_size,
+        validation=data.val,
+        checkpoints=checkpoints,
+        metrics=metrics,
+        bars=bars,
+        should_stop=should_stop,
+    )
+    return Pieces(trainee, plan, checkpoints, metrics, trainer)
+
+
+def _batches(recipe: Recipe, mode: Mode, data: PreparedData) -> Batches:
+    return Batches(
+        data.train,
+        batch_size=recipe.batch_size,
+        seed=recipe.seed,
+        augmentation=Augmentation(crop_padding=recipe.crop_padding, flip=recipe.flip),
+        index=mode.index,
+        count=mode.count,
+    )
+
+
+def _schedule(recipe: Recipe, plan: Plan, mode: Mode) -> Schedule:
+    return Schedule(
+        peak=scaled_rate(recipe.learning_rate, recipe.batch_size * mode.count),
+        warmup_steps=round(recipe.warmup * plan.total_steps),
+        total_steps=plan.total_steps,
+    )
+
+
+def _step(recipe: Recipe, trainee: Trainee, mode: Mode) -> TrainStep:
+    return TrainStep(
+        trainee.model,
+        trainee.optimizer,
+        label_smoothing=recipe.label_smoothing,
+        weight_decay=recipe.weight_decay,
+        average=trainee.average,
+        average_decay=recipe.ema,
+        reduce_gradients=mode.reduce_gradients,
+    )

@@ -1,0 +1,167 @@
+"""Checkpoints: plain files with a digest, written beside and renamed.
+
+- `checkpoints/step-00000400/state.npz`: weights, optimizer, average: one array a variable
+- `checkpoints/step-00000400/meta.json`: the position in the run, and the SHA-256 of state.npz
+
+Knows arrays and positions, nothing of TensorFlow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from training.errors import CheckpointError
+from training.position import Position
+
+FORMAT = 1
+KEEP_NEWEST = 2
+
+_STATE = "state.npz"
+_META = "meta.json"
+_FOLDER = re.compile(r"step-(\d{8,})")
+
+Arrays = Mapping[str, NDArray[np.generic]]
+
+
+class Meta(msgspec.Struct, frozen=True):
+    """What `meta.json` says; `top1` only where this very step was evaluated."""
+
+    format: int
+    position: Position
+    sha256: str
+    top1: float | None
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """A checkpoint that was read whole and is right."""
+
+    position: Position
+    arrays: dict[str, NDArray[np.generic]]
+
+
+class Checkpoints:
+    """The checkpoints of one run; keeps the newest two and the best."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def steps(self) -> list[int]:
+        """Return the steps there are checkpoints of, oldest first; nothing is read."""
+        if not self._folder.is_dir():
+            return []
+        matches = (_FOLDER.fullmatch(item.name) for item in self._folder.iterdir())
+        return sorted(int(match[1]) for match in matches if match)
+
+    def save(self, position: Position, arrays: Arrays, *, top1: float | None) -> None:
+        """Write a checkpoint of `position`; afterwards remove those no longer kept."""
+        target = self._path(position.step)
+        partial = target.with_name(f"{target.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        with (partial / _STATE).open("wb") as file:
+            np.savez(file, allow_pickle=False, **dict(arrays))
+            file.flush()
+            os.fsync(file.fileno())
+        with (partial / _STATE).open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        meta = Meta(format=FORMAT, position=position, sha256=sha256, top1=top1)
+        with (partial / _META).open("wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(meta)))
+            file.flush()
+            os.fsync(file.fileno())
+        shutil.rmtree(target, ignore_errors=True)
+        partial.rename(target)
+        _folder_to_disk(self._folder)
+        self._prune()
+
+    def load(self, step: int) -> Checkpoint:
+        """Read the checkpoint of `step`. Raises CheckpointError when it is missing or damaged."""
+        path = self._path(step)
+        meta = self._meta(step)
+        try:
+            with (path / _STATE).open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != meta.sha256:
+                    raise CheckpointError(f"{path / _STATE} isn't what was written (SHA-256)")
+            with np.load(path / _STATE, allow_pickle=False) as archive:
+                return Checkpoint(meta.position, {name: archive[name] for name in archive.files})
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise CheckpointError(f"{path / _STATE}: {error}") from None
+
+    def newest(self) -> tuple[Checkpoint | None, list[str]]:
+        """Return the newest checkpoint that can be read, and why newer ones can't.
+
+        The checkpoint is None when there are none at all. Raises CheckpointError when there are
+        some and none can be read: starting over silently would throw work away.
+        """
+        problems: list[str] = []
+        for step in reversed(self.steps()):
+            try:
+                return self.load(step), problems
+            except CheckpointError as error:
+                problems.append(str(error))
+        if problems:
+            raise CheckpointError(
+                f"no checkpoint in {self._folder} can be read ({problems[0]}); "
+                "delete the run folder to start over"
+            )
+        return None, []
+
+    def best_step(self) -> int | None:
+        """Return the step with the highest validation accuracy; the newer one of equals."""
+        return best_of(self._scores())
+
+    def _scores(self) -> dict[int, float | None]:
+        scores: dict[int, float | None] = {}
+        for step in self.steps():
+            try:
+                scores[step] = self._meta(step).top1
+            except CheckpointError:
+                scores[step] = None
+        return scores
+
+    def _prune(self) -> None:
+        for step in superfluous(self._scores()):
+            shutil.rmtree(self._path(step), ignore_errors=True)
+
+    def _meta(self, step: int) -> Meta:
+        path = self._path(step) / _META
+        try:
+            meta = msgspec.json.decode(path.read_bytes(), type=Meta)
+        except (OSError, msgspec.MsgspecError) as error:
+            raise CheckpointError(f"{path}: {error}") from None
+        if meta.format != FORMAT:
+            raise CheckpointError(f"{path}: format {meta.format}, this version reads {FORMAT}")
+        return meta
+
+    def _path(self, step: int) -> Path:
+        return self._folder / f"step-{step:08}"
+
+
+def best_of(scores: Mapping[int, float | None]) -> int | None:
+    """Return the step with the highest score, the latest of equals; None without any score."""
+    scored = [(score, step) for step, score in scores.items() if score is not None]
+    return max(scored)[1] if scored else None
+
+
+def superfluous(scores: Mapping[int, float | None]) -> Iterable[int]:
+    """Return the steps that are neither among the newest two nor the best."""
+    kept = {*sorted(scores)[-KEEP_NEWEST:], best_of(scores)}
+    return sorted(set(scores) - kept)
+
+
+def _folder_to_disk(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

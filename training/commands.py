@@ -1,0 +1,165 @@
+"""What each command does. TensorFlow is imported only by those that compute."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from training.data.download import TINY_IMAGENET_ZIP, download
+from training.data.generate import GeneratedSize, generate
+from training.data.prepare import prepare
+from training.data.prepared import PreparedData
+from training.data.resolve import SOURCES, remember
+from training.data.resolve import resolve as resolve_data
+from training.errors import RunFolderError
+from training.evaluate import Scores
+from training.preset import load_preset
+from training.progress import make_bars
+from training.run_choice import choose
+from training.run_folder import Publication, Result, RunFolder, RunSettings
+from training.settings import Job, Recipe, job_from, names_of, recipe_from
+from training.signature import ONNX, SAVED_MODEL
+
+
+def _data(options: argparse.Namespace) -> None:
+    bars = make_bars()
+    path = Path(options.source) if options.source else download(TINY_IMAGENET_ZIP, SOURCES, bars)
+    cache = Path(options.cache)
+    prepared = prepare(path, cache, bars, refresh=options.refresh)
+    remember(prepared, cache)
+    _say_data(prepared)
+
+
+def _generate(options: argparse.Namespace) -> None:
+    size = GeneratedSize(
+        train_per_class=options.train_per_class,
+        val_per_class=options.val_per_class,
+        seed=options.seed,
+    )
+    folder = generate(Path(options.out), size, make_bars())
+    _say(f"{folder}: drawn; train on it with: python -m training train --data {folder}")
+
+
+def _train(options: argparse.Namespace) -> None:
+    values = _train_values(options)
+    job = job_from({name: values[name] for name in names_of(Job) & values.keys()})
+    recipe = recipe_from({name: values[name] for name in names_of(Recipe) & values.keys()})
+    name = Path(options.preset).stem if options.preset else job.model
+    run = Path(job.run) if job.run else choose(name, recipe)
+    from training.job import train
+    from training.modes.single import SingleMode
+
+    outcome = train(job, recipe, SingleMode(), run, make_bars())
+    _say_result(outcome.result)
+    if outcome.publication:
+        _say_published(outcome.publication)
+    else:
+        _say(f"publish it with: python -m training publish {outcome.run} --store URL")
+
+
+def _train_values(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the preset's values under those of the command line."""
+    values = load_preset(options.preset) if options.preset else {}
+    names = names_of(Job) | names_of(Recipe)
+    return values | {name: value for name, value in vars(options).items() if name in names}
+
+
+def _export(options: argparse.Namespace) -> None:
+    bars = make_bars()
+    folder = RunFolder(Path(options.run))
+    settings = _settings_of(folder)
+    data = resolve_data(options.data, Path(options.cache), bars)
+    from training.assemble import architecture_of
+    from training.finish import finish
+    from training.job import held
+    from training.restore import restore
+
+    with held(folder):
+        trainee, step = restore(folder, settings.recipe, data, options.checkpoint)
+        architecture = architecture_of(settings.recipe, data)
+        _say_result(finish(folder, trainee.result, architecture, data, bars, step=step))
+
+
+def _publish(options: argparse.Namespace) -> None:
+    folder = RunFolder(Path(options.run))
+    settings, result = _settings_of(folder), folder.result()
+    if result is None:
+        raise RunFolderError(f"{folder.path}: this run isn't finished; start its training again")
+    from training.classes import read_classes
+    from training.publish import publish
+
+    publication = publish(
+        folder,
+        settings,
+        result,
+        url=options.store,
+        model=options.model,
+        class_count=len(read_classes(folder.export)),
+        bars=make_bars(),
+    )
+    _say_published(publication)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    bars = make_bars()
+    folder = RunFolder(Path(options.run))
+    settings = _settings_of(folder)
+    data = resolve_data(options.data, Path(options.cache), bars)
+    from training.evaluate import evaluate
+    from training.restore import predictors
+
+    for name, predict in predictors(folder, settings.recipe, data, options.checkpoint).items():
+        counts = evaluate(predict, data.val, bars, title=f"evaluating {name}")
+        if counts is not None:
+            _say_scores(name, counts.scores())
+
+
+def _settings_of(folder: RunFolder) -> RunSettings:
+    settings = folder.settings()
+    if settings is None:
+        raise RunFolderError(f"{folder.path}: not a run folder (settings.json is missing)")
+    return settings
+
+
+def _say_data(data: PreparedData) -> None:
+    _say(f"{data.folder}: {len(data.train):,} training and {len(data.val):,} validation images")
+    _say(f"of {data.class_count} classes, digest {data.digest[:12]}")
+
+
+def _say_result(result: Result) -> None:
+    for name in (SAVED_MODEL, ONNX):
+        _say_scores(name, result.variants[name])
+    _say(
+        f"the two differ by at most {result.max_difference:.1e} and agree on "
+        f"{result.agreement:.2%} of the images"
+    )
+
+
+def _say_scores(name: str, scores: Scores) -> None:
+    _say(
+        f"{name}: top-1 {scores.top1:.2%}, top-5 {scores.top5:.2%}, loss {scores.loss:.4f} "
+        f"on {scores.images:,} validation images"
+    )
+
+
+def _say_published(publication: Publication) -> None:
+    _say(
+        f"published {publication.model} version {publication.version} to {publication.store}; "
+        "a service that watches this store serves it from its next look on"
+    )
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "data": _data,
+    "generate": _generate,
+    "train": _train,
+    "export": _export,
+    "publish": _publish,
+    "evaluate": _evaluate,
+}

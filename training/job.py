@@ -1,0 +1,192 @@
+"""One training job from start to published version: the pieces put in order.
+
+The same for all modes; what differs between them is in the `Mode` that is passed in.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from training import origin
+from training.assemble import Pieces, architecture_of, assemble, set_seeds
+from training.backend import tf
+from training.data.prepared import PreparedData
+from training.data.resolve import resolve as resolve_data
+from training.errors import DataError, Interrupted, RunFolderError
+from training.finish import finish
+from training.locking import Locked, lock
+from training.loop import run_loop
+from training.modes.base import Mode
+from training.position import Position
+from training.precision import resolve as resolve_precision
+from training.progress import Bars
+from training.publish import check_store, publish
+from training.run_folder import (
+    Publication,
+    Result,
+    RunFolder,
+    RunSettings,
+    check_same_run,
+)
+from training.settings import Job, Recipe
+from training.stop import StopRequest, listen
+from training.trainee import Trainee
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a finished job leaves: where, how good, and as which version if it was published."""
+
+    run: Path
+    result: Result
+    publication: Publication | None
+
+
+def train(job: Job, recipe: Recipe, mode: Mode, run: Path, bars: Bars) -> Outcome:
+    """Train, or go on where the run folder stands, then export, check and publish.
+
+    Raises a TrainingError; see `training.errors` for what it can be.
+    """
+    if job.store is not None:
+        check_store(job.store, job.model)
+    data = resolve_data(job.data, job.cache_folder, bars)
+    folder = RunFolder(run)
+    with held(folder):
+        settings = _begin_or_resume(folder, _settings(recipe, mode, data), bars)
+        result = folder.result()
+        if result is None:
+            trainee, step = _train(job, settings.recipe, mode, folder, data=data, bars=bars)
+            architecture = architecture_of(settings.recipe, data)
+            result = finish(folder, trainee.result, architecture, data, bars, step=step)
+        else:
+            bars.say(f"{run}: this run is finished, nothing is left to train")
+        publication = _publish_once(
+            job, folder, settings, result, class_count=data.class_count, bars=bars
+        )
+        return Outcome(run, result, publication)
+
+
+@contextmanager
+def held(folder: RunFolder) -> Iterator[None]:
+    """Keep other processes out of the run folder. Raises RunFolderError when one is in it."""
+    try:
+        with lock(folder.lock, wait=False):
+            yield
+    except Locked:
+        raise RunFolderError(f"{folder.path}: another process is using this run folder") from None
+    except OSError as error:
+        raise RunFolderError(f"{error.filename or folder.path}: {error.strerror}") from None
+
+
+def _settings(recipe: Recipe, mode: Mode, data: PreparedData) -> RunSettings:
+    has_gpu = bool(tf.config.list_physical_devices("GPU"))
+    precision = resolve_precision(recipe.precision, has_gpu=has_gpu)
+    return RunSettings(
+        mode=mode.name,
+        world_size=mode.count,
+        data_digest=data.digest,
+        recipe=msgspec.structs.replace(recipe, precision=precision),
+        code_version=origin.code_version(),
+        host=origin.host(),
+        started_at=origin.now(),
+    )
+
+
+def _begin_or_resume(folder: RunFolder, wanted: RunSettings, bars: Bars) -> RunSettings:
+    existing = folder.settings()
+    if existing is None:
+        folder.write_settings(wanted)
+        bars.say(f"run folder: {folder.path}")
+        return wanted
+    check_same_run(folder.path, existing, wanted)
+    return existing
+
+
+def _train(
+    job: Job, recipe: Recipe, mode: Mode, folder: RunFolder, *, data: PreparedData, bars: Bars
+) -> tuple[Trainee, int]:
+    """Return the trained trainee and its number of steps."""
+    needed = recipe.batch_size * mode.count
+    if len(data.train) < needed:
+        raise DataError(f"{len(data.train)} training images don't fill a batch of {needed}")
+    set_seeds(recipe)
+    with listen() as stop:
+        pieces = assemble(
+            recipe=recipe,
+            architecture=architecture_of(recipe, data),
+            mode=mode,
+            folder=folder,
+            data=data,
+            bars=bars,
+            checkpoint_every=job.checkpoint_every,
+            should_stop=lambda: bool(stop),
+        )
+        position, at_end = _run(pieces, bars, stop)
+    if not at_end:
+        raise _interrupted(folder, position, pieces, stop)
+    return pieces.trainee, position.step
+
+
+def _run(pieces: Pieces, bars: Bars, stop: StopRequest) -> tuple[Position, bool]:
+    checkpoint, problems = pieces.checkpoints.newest()
+    for problem in problems:
+        bars.say(f"skipping a damaged checkpoint: {problem}")
+    start = Position()
+    if checkpoint is not None:
+        pieces.trainee.restore(checkpoint.arrays)
+        start = checkpoint.position
+        bars.say(f"resuming after step {start.step} of {pieces.plan.total_steps}")
+    pieces.metrics.rewind(start)
+    try:
+        return run_loop(
+            pieces.plan,
+            start,
+            pieces.trainer,
+            resumed=checkpoint is not None,
+            should_stop=lambda: bool(stop),
+        )
+    finally:
+        pieces.trainer.close()
+
+
+def _interrupted(
+    folder: RunFolder, position: Position, pieces: Pieces, stop: StopRequest
+) -> Interrupted:
+    number = stop.signal_number or signal.SIGTERM
+    return Interrupted(
+        f"stopped by {signal.Signals(number).name} after step {position.step} of "
+        f"{pieces.plan.total_steps}; a checkpoint is written, the same command with "
+        f"--run {folder.path} goes on from it",
+        number,
+    )
+
+
+def _publish_once(
+    job: Job,
+    folder: RunFolder,
+    settings: RunSettings,
+    result: Result,
+    *,
+    class_count: int,
+    bars: Bars,
+) -> Publication | None:
+    """Publish unless this store has the run already; None when no store was given."""
+    if job.store is None:
+        return None
+    for publication in folder.publications():
+        if (publication.store, publication.model) == (job.store, job.model):
+            bars.say(f"{job.store} has this run already, as version {publication.version}")
+            return publication
+    return publish(
+        folder,
+        settings,
+        result,
+        url=job.store,
+        model=job.model,
+        class_count=class_count,
+        bars=bars,
+    )

@@ -1,0 +1,195 @@
+"""The command line's words; imports nothing that takes long, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from training.data.generate import TRAIN_PER_CLASS, VAL_PER_CLASS
+from training.preset import preset_names
+from training.settings import Job, Recipe
+
+EXIT_CODES = """\
+exit codes:
+  0  done
+  1  an error in Hotshelf itself; --debug shows where
+  2  a setting that isn't allowed
+  3  data that is missing, damaged or contradicts itself; a download that failed
+  4  a run folder or checkpoint that can't be used for this
+  5  the loss is no longer a number
+  6  an export that failed, or whose variants disagree
+  7  a store that can't be read or written; a finished run keeps its export
+130  stopped by SIGINT (Ctrl-C)    \\ while training: a checkpoint was written,
+143  stopped by SIGTERM            /  the same --run goes on from it
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser; the chosen command is in `command`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training",
+        description="Train ResNet-50 on 64×64 images, export it and put it on the shelf.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_data(commands)
+    _add_generate(commands)
+    _add_train(commands)
+    _add_export(commands)
+    _add_publish(commands)
+    _add_evaluate(commands)
+    return parser
+
+
+def _command(commands: Any, name: str, summary: str, details: str = "") -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}. {details}".strip(),
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--debug", action="store_true", help="show a traceback for any error")
+    return parser
+
+
+def _add_data(commands: Any) -> None:
+    parser = _command(commands, "data", "get Tiny ImageNet and prepare it for training")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--download",
+        action="store_true",
+        help="download the public archive (237 MB) to data/; goes on where it broke off",
+    )
+    source.add_argument(
+        "--from",
+        dest="source",
+        metavar="PATH",
+        help="take a local folder, .zip or .tar.gz; it stays where it is",
+    )
+    _add_cache(parser)
+    parser.add_argument(
+        "--refresh", action="store_true", help="decode again even if that was done before"
+    )
+
+
+def _add_generate(commands: Any) -> None:
+    parser = _command(commands, "generate", "draw the generated data set of 200 classes")
+    parser.add_argument("--out", required=True, metavar="DIR", help="a folder that doesn't exist")
+    parser.add_argument("--seed", type=int, default=0, help="default: 0")
+    parser.add_argument(
+        "--train-per-class",
+        type=int,
+        default=TRAIN_PER_CLASS,
+        metavar="N",
+        help=f"training images a class (default: {TRAIN_PER_CLASS})",
+    )
+    parser.add_argument(
+        "--val-per-class",
+        type=int,
+        default=VAL_PER_CLASS,
+        metavar="N",
+        help=f"validation images a class (default: {VAL_PER_CLASS})",
+    )
+
+
+def _add_train(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "train",
+        "train, export, check and publish",
+        "Settings come from the preset, then from the command line.",
+    )
+    parser.add_argument(
+        "--preset",
+        metavar="NAME",
+        help=f"settings of a run whose result is known: {', '.join(preset_names())}, or a "
+        ".toml file",
+    )
+    _add_settings(parser.add_argument_group("the job"), Job)
+    _add_settings(parser.add_argument_group("the recipe"), Recipe)
+
+
+def _add_export(commands: Any) -> None:
+    parser = _command(commands, "export", "export a checkpoint of a run again and check it")
+    _add_run(parser)
+    _add_checkpoint(parser)
+    _add_data_option(parser)
+    _add_cache(parser)
+
+
+def _add_publish(commands: Any) -> None:
+    parser = _command(commands, "publish", "publish the export of a finished run")
+    _add_run(parser)
+    parser.add_argument("--store", required=True, metavar="URL", help="file:///… or az://…")
+    parser.add_argument("--model", default="resnet50", help="default: resnet50")
+
+
+def _add_evaluate(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "evaluate",
+        "measure loss, top-1 and top-5 of a run's export or checkpoint on a data set",
+    )
+    _add_run(parser)
+    _add_checkpoint(parser, default=None)
+    _add_data_option(parser)
+    _add_cache(parser)
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="a run folder, such as runs/quickstart-1")
+
+
+def _add_checkpoint(parser: argparse.ArgumentParser, default: str | None = "last") -> None:
+    explained = "default: last" if default else "without it, the export is measured"
+    parser.add_argument(
+        "--checkpoint",
+        default=default,
+        metavar="WHICH",
+        help=f"last, best (on validation), or a step's number ({explained})",
+    )
+
+
+def _add_data_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", required=True, metavar="PATH", help=_description(Job, "data"))
+
+
+def _add_cache(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cache", default=".cache/data", metavar="DIR", help="default: .cache/data"
+    )
+
+
+def _add_settings(group: Any, kind: type[msgspec.Struct]) -> None:
+    """Add one option for each field; values stay text, and are checked with all others."""
+    hints = get_type_hints(kind)
+    for field in msgspec.structs.fields(kind):
+        option = "--" + field.name.replace("_", "-")
+        shown = "" if field.default is None else f" (default: {field.default})"
+        keywords: dict[str, Any] = {
+            "dest": field.name,
+            "default": argparse.SUPPRESS,
+            "help": (_description(kind, field.name) + shown).replace("%", "%%"),
+        }
+        if hints[field.name] is bool:
+            keywords["action"] = argparse.BooleanOptionalAction
+        elif get_origin(hints[field.name]) is Literal:
+            keywords["choices"] = get_args(hints[field.name])
+        else:
+            keywords["metavar"] = _metavar(field.name)
+        group.add_argument(option, **keywords)
+
+
+def _metavar(name: str) -> str:
+    words = {"data": "PATH", "cache": "DIR", "run": "DIR", "store": "URL", "model": "NAME"}
+    return words.get(name, "N")
+
+
+def _description(kind: type[msgspec.Struct], name: str) -> str:
+    hint = get_type_hints(kind, include_extras=True)[name]
+    text: str = hint.__metadata__[-1].description
+    return text

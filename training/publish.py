@@ -1,0 +1,110 @@
+"""Put a finished run's export on the shelf."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from model_store import Lineage, ModelStore, StoreError, open_store
+from training.errors import PublishError
+from training.progress import Bar, Bars
+from training.run_folder import Publication, Result, RunFolder, RunSettings
+from training.signature import signature
+
+OpenStore = Callable[[str], ModelStore]
+
+
+def check_store(url: str, model: str, *, opener: OpenStore = open_store) -> None:
+    """Raise PublishError unless `model` could be published now: before training, not after."""
+    try:
+        opener(url).check_writable(model)
+    except StoreError as error:
+        raise PublishError(f"can't publish there, so training didn't start: {error}") from None
+
+
+def publish(
+    folder: RunFolder,
+    settings: RunSettings,
+    result: Result,
+    *,
+    url: str,
+    model: str,
+    class_count: int,
+    bars: Bars,
+    opener: OpenStore = open_store,
+) -> Publication:
+    """Publish the export and record the version in the run folder.
+
+    Raises PublishError when the store refuses or can't be reached; the export is kept, and the
+    message says how to publish it later.
+    """
+    transfer = TransferBar(bars)
+    try:
+        manifest = opener(url).publish(
+            model,
+            folder.export,
+            signature=signature(class_count),
+            metrics=metrics(result),
+            lineage=lineage(settings, result),
+            progress=transfer,
+        )
+    except StoreError as error:
+        raise PublishError(
+            f"{error} - the export is kept; publish it later with: "
+            f"python -m training publish {folder.path} --store {url} --model {model}"
+        ) from None
+    finally:
+        transfer.close()
+    publication = Publication(store=url, model=model, version=manifest.version)
+    folder.add_publication(publication)
+    return publication
+
+
+def metrics(result: Result) -> dict[str, dict[str, float]]:
+    """Return each variant's top-1 and top-5, under the file that holds the variant."""
+    return {
+        name: {"top1": scores.top1, "top5": scores.top5, "loss": scores.loss}
+        for name, scores in result.variants.items()
+    }
+
+
+def lineage(settings: RunSettings, result: Result) -> Lineage:
+    """Return where the version comes from; it was trained from scratch, so it has no parent."""
+    return Lineage(
+        code_version=settings.code_version,
+        data_digest=settings.data_digest,
+        mode=settings.mode,
+        world_size=settings.world_size,
+        hyperparameters=msgspec.to_builtins(settings.recipe) | {"steps": result.step},
+        parent_version=None,
+        started_at=settings.started_at,
+        finished_at=result.finished_at,
+        host=settings.host,
+    )
+
+
+class TransferBar:
+    """Shows what the store reports: one bar a stage, in bytes."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._bar: Bar | None = None
+        self._stage = ""
+        self._done_bytes = 0
+
+    def __call__(self, stage: str, done_bytes: int, total_bytes: int, /) -> None:
+        """Take the state of a stage; see `model_store.Progress`."""
+        if stage != self._stage:
+            self.close()
+            self._stage, self._done_bytes = stage, 0
+            self._bar = self._bars.open(stage, total=total_bytes, unit="bytes")
+        if self._bar is not None:
+            self._bar.advance(done_bytes - self._done_bytes)
+        self._done_bytes = done_bytes
+
+    def close(self) -> None:
+        """Finish the running bar."""
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+            self._bar = None

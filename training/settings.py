@@ -1,0 +1,155 @@
+"""What a training run is asked to do; frozen, checked, the same from a preset or a command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from training.errors import UsageError
+
+Precision = Literal["auto", "float32", "mixed_bfloat16"]
+ModeName = Literal["single"]
+Fraction = Annotated[float, Meta(ge=0.0, lt=1.0)]
+
+_T = TypeVar("_T")
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the weights come about: the same recipe, data and mode give the same weights."""
+
+    stem: Annotated[
+        Literal["imagenet", "stride2", "full"],
+        Meta(
+            description="first layers: imagenet (7×7 stride 2 and max-pool, 0.33 GMAC an image), "
+            "stride2 (no pool, 1.3 GMAC), full (3×3 stride 1, no pool, 5.3 GMAC)"
+        ),
+    ] = "imagenet"
+    epochs: Annotated[int, Meta(ge=1, description="epochs; each ends with an evaluation")] = 10
+    steps_per_epoch: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="steps in an epoch; without it, as many as show every image once"),
+    ] = None
+    max_steps: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="end after so many steps, even within an epoch"),
+    ] = None
+    batch_size: Annotated[int, Meta(ge=1, description="images a step and device")] = 64
+    learning_rate: Annotated[
+        float,
+        Meta(gt=0.0, description="peak learning rate at 256 images a step; scaled to the batch"),
+    ] = 0.4
+    warmup: Annotated[
+        Fraction, Meta(description="part of all steps in which the learning rate rises")
+    ] = 0.1
+    momentum: Annotated[Fraction, Meta(description="Nesterov momentum")] = 0.9
+    weight_decay: Annotated[
+        float, Meta(ge=0.0, description="weight decay of kernels; norms and biases have none")
+    ] = 5e-5
+    label_smoothing: Annotated[
+        Fraction, Meta(description="probability spread over all classes in the targets")
+    ] = 0.1
+    ema: Annotated[
+        Fraction,
+        Meta(
+            description="decay of the moving average of the weights, which is then evaluated and "
+            "exported; 0 is off"
+        ),
+    ] = 0.0
+    crop_padding: Annotated[
+        int, Meta(ge=0, le=32, description="pixels an image may be shifted in any direction")
+    ] = 4
+    flip: Annotated[bool, Meta(description="mirror half of the training images")] = True
+    precision: Annotated[
+        Precision,
+        Meta(
+            description="float32, mixed_bfloat16, or auto: mixed_bfloat16 where the processor "
+            "computes in it"
+        ),
+    ] = "auto"
+    seed: Annotated[int, Meta(ge=0, description="what all randomness comes from")] = 0
+    deterministic: Annotated[
+        bool,
+        Meta(description="have TensorFlow use only operations that repeat bit for bit"),
+    ] = True
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where data comes from and where results go; changes nothing in the weights."""
+
+    mode: Annotated[ModeName, Meta(description="how the work is spread over devices")] = "single"
+    data: Annotated[
+        str | None,
+        Meta(
+            description="folder in the layout of tiny-imagenet-200, its .zip or .tar.gz; or the "
+            "name tiny-imagenet-200 (what `data` prepared) or generated"
+        ),
+    ] = None
+    cache: Annotated[str, Meta(description="where prepared data is kept")] = ".cache/data"
+    run: Annotated[
+        str | None,
+        Meta(
+            description="run folder: metrics, checkpoints, export; started again, a run goes on "
+            "where it stopped (default: runs/NAME-N)"
+        ),
+    ] = None
+    store: Annotated[
+        str | None,
+        Meta(
+            description="file:///… or az://…: publish there; without it, the run ends with its "
+            "export"
+        ),
+    ] = None
+    model: Annotated[str, Meta(description="the model's name in the store")] = "resnet50"
+    checkpoint_every: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="steps between checkpoints within an epoch; without it, at its end only"),
+    ] = 200
+
+    @property
+    def cache_folder(self) -> Path:
+        """Return where prepared data is kept."""
+        return Path(self.cache)
+
+
+def recipe_from(values: dict[str, Any]) -> Recipe:
+    """Return the recipe of these values, numbers also as text. Raises UsageError."""
+    return _convert(values, Recipe)
+
+
+def job_from(values: dict[str, Any]) -> Job:
+    """Return the job of these values, numbers also as text. Raises UsageError."""
+    return _convert(values, Job)
+
+
+def _convert(values: dict[str, Any], kind: type[_T]) -> _T:
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(_readable(str(error), values)) from None
+
+
+def _readable(message: str, values: dict[str, Any]) -> str:
+    """Turn "Expected `int` >= 1 - at `$.epochs`" into "--epochs 0: expected `int` >= 1"."""
+    fact, _, place = message.partition(" - at `$.")
+    name = place.rstrip("`")
+    if not name:
+        return message
+    option = "--" + name.replace("_", "-")
+    return f"{option} {values.get(name)}: {fact[0].lower()}{fact[1:]}"
+
+
+def names_of(kind: type[msgspec.Struct]) -> frozenset[str]:
+    """Return the names of a settings class's fields."""
+    return frozenset(kind.__struct_fields__)
+
+
+def differences(old: Recipe, new: Recipe) -> list[str]:
+    """Return one readable part for every field that differs: `epochs 2 → 3`."""
+    return [
+        f"{name} {getattr(old, name)} → {getattr(new, name)}"
+        for name in Recipe.__struct_fields__
+        if getattr(old, name) != getattr(new, name)
+    ]

@@ -1,0 +1,190 @@
+"""Does what the loop asks for: trains, evaluates, saves, and shows it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from training.checkpoint import Checkpoints
+from training.data.batches import Batches
+from training.data.pipeline import training_dataset
+from training.data.prepared import Split
+from training.errors import Diverged
+from training.evaluate import evaluate
+from training.metrics_log import EvalLine, MetricsLog, TrainLine
+from training.modes.base import Mode
+from training.position import Meter, Plan, Position
+from training.progress import Bar, Bars
+from training.schedule import Schedule
+from training.step import TrainStep
+from training.trainee import Trainee, predictor
+
+LOG_EVERY_STEPS = 20
+
+
+class Trainer:
+    """The actions of one run; see `training.loop.Actions`."""
+
+    def __init__(
+        self,
+        *,
+        mode: Mode,
+        trainee: Trainee,
+        step: TrainStep,
+        schedule: Schedule,
+        plan: Plan,
+        batches: Batches,
+        batch_size: int,
+        validation: Split,
+        checkpoints: Checkpoints,
+        metrics: MetricsLog,
+        bars: Bars,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self._mode = mode
+        self._trainee = trainee
+        self._step = step
+        self._schedule = schedule
+        self._plan = plan
+        self._batches = batches
+        self._images_a_step = batch_size
+        self._validation = validation
+        self._checkpoints = checkpoints
+        self._metrics = metrics
+        self._bars = bars
+        self._should_stop = should_stop
+        self._predict = predictor(trainee.result)
+        self._elements: Iterator[Any] | None = None
+        self._bar: Bar | None = None
+        self._window = _Window()
+        self._top1: dict[int, float] = {}
+
+    def train(self, now: Position) -> Position:
+        """Train one step. Raises Diverged when the loss isn't finite."""
+        if self._elements is None:
+            self._elements = iter(
+                training_dataset(
+                    self._batches, first_step=now.step, last_step=self._plan.total_steps
+                )
+            )
+        bar = self._open_bar(now)
+        rate = self._schedule.at(now.step)
+        images, labels = next(self._elements)
+        result = self._step(images, labels, rate)
+        if not math.isfinite(result.loss):
+            raise Diverged(
+                f"the loss is {result.loss} at step {now.step + 1} (learning rate {rate:.4g}, "
+                f"{self._images_a_step} images a step); try a smaller --learning-rate"
+            )
+        after = self._count(now, result.loss, result.correct)
+        bar.advance(
+            self._images_a_step, loss=f"{after.meter.loss:.3f}", top1=f"{after.meter.top1:.1%}"
+        )
+        self._log(after, rate)
+        if self._plan.is_epoch_end(after.step):
+            self.close()
+        return after
+
+    def evaluate(self, now: Position) -> Position:
+        """Evaluate on the validation split, all ranks together, and log the epoch."""
+        epoch = self._plan.epoch_of(now.step)
+        mine = evaluate(
+            self._predict,
+            self._validation,
+            self._bars,
+            title=f"epoch {epoch}/{self._plan.epochs} validation",
+            index=self._mode.index,
+            ranks=self._mode.count,
+            should_stop=self._should_stop,
+        )
+        if mine is None:
+            return now
+        scores = self._mode.total(mine).scores()
+        line = EvalLine(
+            step=now.step,
+            epoch=epoch,
+            loss=scores.loss,
+            top1=scores.top1,
+            top5=scores.top5,
+            images=scores.images,
+            train_loss=now.meter.loss,
+            train_top1=now.meter.top1,
+        )
+        self._top1 = {now.step: scores.top1}
+        if self._mode.writes_files:
+            self._metrics.write(line)
+            self._bars.say(_summary(line, self._plan.epochs))
+        return Position(step=now.step, evaluated_step=now.step, meter=Meter())
+
+    def save(self, now: Position) -> None:
+        """Write a checkpoint, if this process is the one that writes."""
+        if self._mode.writes_files:
+            top1 = self._top1.get(now.step)
+            self._checkpoints.save(now, self._trainee.arrays(), top1=top1)
+
+    def close(self) -> None:
+        """Finish the running bar."""
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+            self._bar = None
+        self._window = _Window()
+
+    def _count(self, now: Position, loss: float, correct: int) -> Position:
+        self._window.add(loss, correct, self._images_a_step)
+        meter = now.meter.add(loss=loss, correct=correct, images=self._images_a_step)
+        return msgspec.structs.replace(now, step=now.step + 1, meter=meter)
+
+    def _open_bar(self, now: Position) -> Bar:
+        if self._bar is None:
+            plan = self._plan
+            epoch = plan.epoch_of(now.step + 1)
+            first = (epoch - 1) * plan.steps_per_epoch
+            last = min(plan.total_steps, first + plan.steps_per_epoch)
+            self._bar = self._bars.open(
+                f"epoch {epoch}/{plan.epochs}",
+                total=(last - first) * self._images_a_step,
+                unit="images",
+                done=(now.step - first) * self._images_a_step,
+            )
+        return self._bar
+
+    def _log(self, now: Position, rate: float) -> None:
+        if now.step % LOG_EVERY_STEPS != 0 or not self._mode.writes_files:
+            return
+        self._metrics.write(
+            TrainLine(
+                step=now.step,
+                epoch=self._plan.epoch_of(now.step),
+                loss=self._window.meter.loss,
+                top1=self._window.meter.top1,
+                learning_rate=rate,
+                images_per_s=self._window.images_per_s(),
+            )
+        )
+        self._window = _Window()
+
+
+class _Window:
+    """The steps since the last line of the log."""
+
+    def __init__(self) -> None:
+        self.meter = Meter()
+        self._started = time.monotonic()
+
+    def add(self, loss: float, correct: int, images: int) -> None:
+        self.meter = self.meter.add(loss=loss, correct=correct, images=images)
+
+    def images_per_s(self) -> float:
+        return self.meter.images / max(1e-9, time.monotonic() - self._started)
+
+
+def _summary(line: EvalLine, epochs: int) -> str:
+    return (
+        f"epoch {line.epoch}/{epochs}: training loss {line.train_loss:.3f}, "
+        f"top-1 {line.train_top1:.1%}; validation loss {line.loss:.3f}, "
+        f"top-1 {line.top1:.1%}, top-5 {line.top5:.1%}"
+    )
