@@ -183,12 +183,18 @@ def service(
             process.wait()
 
 
+def is_favourite(answer: requests.Response, version: str) -> bool:
+    """Tiny models favour the class of their number, so no answer can mix versions up unseen."""
+    return bool(answer.json()[0]["label"] == f"class {version}")
+
+
 @dataclass
 class Crowd:
     """Clients that post one image after another and keep count of the answers."""
 
     url: str
     clients: int = 32
+    check_class: bool = True
     answers: Counter[tuple[int, str]] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -233,8 +239,7 @@ class Crowd:
                         self.failures.append(repr(error))
                     return
                 version = answer.headers.get("Model-Version", "")
-                # Tiny models favour the class of their number: no answer may mix versions up.
-                right = answer.ok and answer.json()[0]["label"] == f"class {version}"
+                right = answer.ok and (not self.check_class or is_favourite(answer, version))
                 with self._lock:
                     self.answers[answer.status_code, version] += 1
                     if not right:
