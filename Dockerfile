@@ -11,7 +11,7 @@ FROM python:3.11-slim-bookworm AS base
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /hotshelf
 COPY requirements requirements
-RUN useradd --create-home hotshelf && mkdir /shelf && chown hotshelf /shelf
+RUN useradd --create-home hotshelf && mkdir /shelf && chown hotshelf /shelf /hotshelf
 VOLUME /shelf
 
 FROM base AS training
