@@ -28,16 +28,17 @@ help:  ## show this list
 	@echo "  PORT=8000 HOTSHELF_STORE=file:///… or az://… HOTSHELF_MODEL=resnet50 are honoured by run."
 
 run: .venv/service/.installed  ## serve predictions on http://127.0.0.1:8000 (PORT=), training a first model if the shelf is empty
-	@$(SERVICE) tools/shelf_is_empty.py && $(MAKE) --no-print-directory first-model || test $$? -eq 1
+	@if $(SERVICE) tools/shelf_is_empty.py; then \
+		echo "The shelf at $(HOTSHELF_STORE) is empty. Training a first model on generated images;"; \
+		echo "this takes a few minutes, once. 'make data' and 'make train' make a real one."; \
+		$(MAKE) --no-print-directory first-model; \
+	fi
 	@exec $(SERVICE) -m service
 
 .PHONY: first-model
 first-model: .venv/training/.installed
-	@echo "The shelf at $(HOTSHELF_STORE) is empty. Training a first model on generated images;"
-	@echo "this takes a few minutes, once. Use 'make data' and 'make train' for a real one."
-	@test -f data/generated/wnids.txt || $(TRAINING) -m training generate --out data/generated
-	@$(TRAINING) -m training train --preset quickstart --data data/generated \
-		--run runs/first-model --store "$(HOTSHELF_STORE)" --model "$(HOTSHELF_MODEL)"
+	@$(TRAINING) -m training train --preset quickstart --run runs/first-model \
+		--store "$(HOTSHELF_STORE)" --model "$(HOTSHELF_MODEL)"
 
 data: .venv/training/.installed  ## download Tiny ImageNet and prepare it, or take a local copy (DATA=path)
 	@$(TRAINING) -m training data $(if $(DATA),--from "$(DATA)",--download)
