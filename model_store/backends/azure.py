@@ -43,22 +43,6 @@ CONCURRENCY = 8
 CHUNK_BYTES = 4 << 20
 SEGMENT_BYTES = 32 << 20
 
-_SMALL_READ_TIMEOUT_S = 10
-_TRANSFER_READ_TIMEOUT_S = 30
-_CLIENT_OPTIONS: Mapping[str, Any] = {
-    "max_single_put_size": 2 * CHUNK_BYTES,
-    "max_block_size": CHUNK_BYTES,
-    "max_single_get_size": CHUNK_BYTES,
-    "max_chunk_get_size": CHUNK_BYTES,
-    "connection_timeout": 5,
-    "read_timeout": _TRANSFER_READ_TIMEOUT_S,
-    # Four attempts within some seconds: a store that is away is told of soon, not in minutes.
-    "retry_total": 3,
-    "initial_backoff": 0.2,
-    "increment_base": 1.5,
-    "random_jitter_range": 0.5,
-}
-
 # From the most special to the most general: the first that fits decides.
 _BY_TYPE: tuple[tuple[type[Exception], type[StoreError], str], ...] = (
     (CredentialUnavailableError, Denied, "no credentials; set " + CONNECTION_STRING),
@@ -109,6 +93,36 @@ def _edge(doing: str, where: str) -> Iterator[None]:
         raise translate(error, doing=doing, where=where) from error
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for the store and how often to ask again.
+
+    A store that is away is told of within half a minute: four attempts, five seconds each.
+    """
+
+    connect_s: float = 5
+    answer_s: float = 5
+    transfer_s: float = 30
+    retries: int = 3
+    first_pause_s: float = 0.2
+    pause_growth: float = 1.5
+
+    def client_options(self) -> dict[str, Any]:
+        """Return the SDK's options: this patience, and sizes that make parallel transfers."""
+        return {
+            "max_single_put_size": 2 * CHUNK_BYTES,
+            "max_block_size": CHUNK_BYTES,
+            "max_single_get_size": CHUNK_BYTES,
+            "max_chunk_get_size": CHUNK_BYTES,
+            "connection_timeout": self.connect_s,
+            "read_timeout": self.transfer_s,
+            "retry_total": self.retries,
+            "initial_backoff": self.first_pause_s,
+            "increment_base": self.pause_growth,
+            "random_jitter_range": self.first_pause_s,
+        }
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Access:
     """How to reach the account; shows nothing of it."""
@@ -124,21 +138,25 @@ class Access:
     def __repr__(self) -> str:
         return "Access(***)"
 
-    def container(self, url: AzureUrl) -> ContainerClient:
+    def container(self, url: AzureUrl, patience: Patience) -> ContainerClient:
         """Return a client of the URL's container; nothing is sent yet."""
+        options = patience.client_options()
         if self.connection_string is not None:
-            return self._by_connection_string(url, self.connection_string)
+            return self._by_connection_string(url, self.connection_string, options)
         credential = self.sas_token or DefaultAzureCredential()
         return ContainerClient(
             f"https://{url.account}.blob.core.windows.net",
             url.container,
             credential=credential,
-            **_CLIENT_OPTIONS,
+            **options,
         )
 
-    def _by_connection_string(self, url: AzureUrl, text: str) -> ContainerClient:
+    @staticmethod
+    def _by_connection_string(
+        url: AzureUrl, text: str, options: Mapping[str, Any]
+    ) -> ContainerClient:
         try:
-            client = ContainerClient.from_connection_string(text, url.container, **_CLIENT_OPTIONS)
+            client = ContainerClient.from_connection_string(text, url.container, **options)
         except ValueError as error:
             # The SDK's message may quote parts of the string, which holds the key.
             raise InvalidStoreUrl(
@@ -155,9 +173,11 @@ class Access:
 class AzureBackend:
     """Keys are blob names below the URL's prefix; a missing container is made on first write."""
 
-    def __init__(self, url: AzureUrl, access: Access) -> None:
+    def __init__(self, url: AzureUrl, access: Access, *, patience: Patience | None = None) -> None:
+        patience = patience or Patience()
         self._url = url
-        self._container = access.container(url)
+        self._answer_s = patience.answer_s
+        self._container = access.container(url, patience)
 
     def read(self, key: str, *, unless: str | None = None) -> Blob | None:
         """Send one GET; conditional where `unless` is given."""
@@ -166,9 +186,7 @@ class AzureBackend:
             condition = {"etag": unless, "match_condition": MatchConditions.IfModified}
         with _edge("reading", self._where(key)):
             try:
-                stream = self._blob(key).download_blob(
-                    read_timeout=_SMALL_READ_TIMEOUT_S, **condition
-                )
+                stream = self._blob(key).download_blob(read_timeout=self._answer_s, **condition)
                 return Blob(stream.readall(), stream.properties.etag)
             except sdk.HttpResponseError as error:
                 if unless is not None and error.status_code == 304:
@@ -190,7 +208,7 @@ class AzureBackend:
                 data,
                 validate_content=True,
                 max_concurrency=CONCURRENCY,
-                read_timeout=_SMALL_READ_TIMEOUT_S,
+                read_timeout=self._answer_s,
                 **condition,
             )
             return str(answer["etag"])
@@ -255,11 +273,11 @@ class AzureBackend:
         key = f"{prefix}/{TEMPORARY_PREFIX}{uuid.uuid4().hex[:12]}/probe"
 
         def put() -> object:
-            return self._blob(key).upload_blob(b"", read_timeout=_SMALL_READ_TIMEOUT_S)
+            return self._blob(key).upload_blob(b"", read_timeout=self._answer_s)
 
         self._with_container("writing to", key, put)
         with _edge("removing", self._where(key)), suppress(sdk.ResourceNotFoundError):
-            self._blob(key).delete_blob(read_timeout=_SMALL_READ_TIMEOUT_S)
+            self._blob(key).delete_blob(read_timeout=self._answer_s)
 
     def close(self) -> None:
         """Close the connections."""

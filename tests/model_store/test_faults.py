@@ -1,0 +1,246 @@
+"""A network that fails between the client and Azurite."""
+
+from __future__ import annotations
+
+import gc
+import socket
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from model_store import Catalog, ModelStore, StoreError, Unreachable, VersionEntry
+from model_store.backends.azure import Access, AzureBackend, Patience
+from model_store.catalog_json import encode_catalog
+from model_store.url import AzureUrl
+from tests.azurite_server import ACCOUNT, Azurite
+from tests.model_store.fault_proxy import (
+    FAULTS,
+    Fault,
+    FaultProxy,
+    Request,
+    fault_proxy,
+    flipped_byte,
+    reset_before_the_answer,
+    stall,
+    status_500,
+    status_503,
+)
+from tests.model_store.material import MODEL, contents, make_folder, publish
+
+HURRIED = Patience(
+    connect_s=2, answer_s=0.5, transfer_s=0.5, retries=1, first_pause_s=0.01, pause_growth=0.1
+)
+
+# The SDK drops the connections of answers that broke off without closing them.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket"),
+]
+
+
+@pytest.fixture
+def proxy(azurite: Azurite) -> Iterator[FaultProxy]:
+    with fault_proxy(azurite) as running:
+        yield running
+
+
+@pytest.fixture
+def far_store(proxy: FaultProxy) -> Iterator[ModelStore]:
+    """A store behind the proxy, whose client loses patience soon."""
+    url = AzureUrl(ACCOUNT, f"c{uuid.uuid4().hex[:20]}", "p")
+    backend = AzureBackend(url, Access(proxy.connection_string, None), patience=HURRIED)
+    yield ModelStore(str(url), backend)
+    backend.close()
+    gc.collect()  # here, where the marks above hold, and not in the next test
+
+
+@pytest.fixture
+def large_folder(tmp_path: Path) -> Path:
+    """Its model needs three ranges."""
+    return make_folder(tmp_path / "large", size=9 << 20)
+
+
+RETRIED = (reset_before_the_answer, stall, status_500, status_503)
+
+
+def is_data(request: Request) -> bool:
+    return request.method == "GET" and request.path.split("?")[0].endswith("model.onnx")
+
+
+def is_get(request: Request) -> bool:
+    return request.method == "GET"
+
+
+def is_write(request: Request) -> bool:
+    return request.method == "PUT"
+
+
+def is_catalog_write(request: Request) -> bool:
+    return is_write(request) and request.path.split("?")[0].endswith("catalog.json")
+
+
+def attempt(action: Callable[[], object]) -> StoreError | None:
+    try:
+        action()
+    except StoreError as error:
+        return error
+    return None
+
+
+def name_of(fault: Fault) -> str:
+    return fault.__name__
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=name_of)
+@pytest.mark.parametrize(("where", "times"), [(is_data, 1), (is_get, 1), (is_data, None)])
+def test_a_pull_yields_exactly_the_published_bytes_or_says_why_not(  # noqa: PLR0917
+    far_store: ModelStore,
+    proxy: FaultProxy,
+    large_folder: Path,
+    tmp_path: Path,
+    fault: Fault,
+    where: Callable[[Request], bool],
+    times: int | None,
+) -> None:
+    publish(far_store, large_folder)
+    proxy.spoil(fault, where=where, times=times)
+    place = tmp_path / "pulled"
+    error = attempt(lambda: far_store.pull(MODEL, 1, place))
+    assert proxy.spoiled > 0
+    if times == 1 and fault in RETRIED:
+        assert error is None, "one such fault must not fail a pull"
+    if error is None:
+        assert times is not None, "every answer was spoiled, and yet the pull succeeded"
+    else:
+        assert "\n" not in str(error)
+        assert "az://" in str(error)
+        assert not place.exists()
+    proxy.spoil(fault, where=where, times=0)
+    far_store.pull(MODEL, 1, place)
+    files = contents(place)
+    files.pop("manifest.json")
+    assert files == contents(large_folder)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=name_of)
+@pytest.mark.parametrize("where", [is_write, is_catalog_write])
+def test_a_publish_is_committed_once_and_whole_or_not_at_all(
+    far_store: ModelStore,
+    proxy: FaultProxy,
+    folder: Path,
+    fault: Fault,
+    where: Callable[[Request], bool],
+) -> None:
+    publish(far_store, folder)
+    proxy.spoil(fault, where=where, times=1)
+    error = attempt(lambda: publish(far_store, folder))
+    assert proxy.spoiled == 1
+    proxy.spoil(fault, where=where, times=0)
+    versions = [entry.version for entry in far_store.catalog(MODEL).versions]
+    assert len(versions) == (2 if error is None else 1)
+    assert [far_store.verify(MODEL, version) for version in versions] == [()] * len(versions)
+
+
+def test_a_commit_whose_answer_is_lost_is_not_done_twice(
+    far_store: ModelStore, proxy: FaultProxy, folder: Path
+) -> None:
+    publish(far_store, folder)
+    proxy.spoil(reset_before_the_answer, where=is_catalog_write, times=1)
+    far_store.label(MODEL, "production", 1)
+    assert proxy.spoiled == 1
+    catalog = far_store.catalog(MODEL)
+    assert [event.action for event in catalog.history] == ["label"]
+    assert catalog.labels == {"production": 1}
+
+
+def test_a_flipped_byte_on_the_way_up_is_refused_by_the_service(
+    far_store: ModelStore, proxy: FaultProxy, large_folder: Path
+) -> None:
+    proxy.flip_upwards = lambda request: "comp=block&" in request.path
+    error = attempt(lambda: publish(far_store, large_folder))
+    assert proxy.spoiled > 0
+    # Azurite has its own word for what the real service calls Md5Mismatch.
+    assert "(InvalidOperation)" in str(error)
+    assert far_store.catalog(MODEL).versions == ()
+
+
+def test_a_poll_of_an_unchanged_catalog_is_one_conditional_request(
+    far_store: ModelStore, proxy: FaultProxy, folder: Path
+) -> None:
+    publish(far_store, folder)
+    known = far_store.catalog(MODEL)
+    proxy.requests.clear()
+    assert far_store.catalog(MODEL, known=known) is known
+    [request] = proxy.requests
+    assert (request.method, request.conditional) == ("GET", True)
+
+
+def test_ten_thousand_versions_still_cost_one_small_read(
+    far_store: ModelStore, proxy: FaultProxy
+) -> None:
+    entries = tuple(
+        VersionEntry(number, f"{number:064x}", "2026-01-01T00:00:00.000000Z", "a@b", 98_000_000)
+        for number in range(1, 10_001)
+    )
+    data = encode_catalog(Catalog(MODEL, entries, {"production": 9_999}, next_version=10_001))
+    assert len(data) < 1_500_000
+    backend = AzureBackend(
+        AzureUrl(ACCOUNT, far_store.url.split("/")[3], "p"), Access(proxy.connection_string, None)
+    )
+    backend.swap(f"{MODEL}/catalog.json", data, expected=None)
+    backend.close()
+    proxy.requests.clear()
+    started = time.perf_counter()
+    catalog = far_store.catalog(MODEL)
+    took_s = time.perf_counter() - started
+    assert [request.method for request in proxy.requests] == ["GET"]
+    assert (len(catalog.versions), catalog.find(9_999).version) == (10_000, 9_999)
+    assert catalog.latest == entries[-1]
+    assert took_s < 2
+    assert far_store.catalog(MODEL, known=catalog) is catalog
+    assert [request.conditional for request in proxy.requests] == [False, True]
+
+
+def test_a_store_that_does_not_answer_is_told_of_in_one_line(
+    far_store: ModelStore, proxy: FaultProxy
+) -> None:
+    proxy.spoil(stall, where=is_get, times=None)
+    with pytest.raises(Unreachable, match=r"reading az://.*catalog\.json: .*broke off"):
+        far_store.catalog(MODEL)
+
+
+def test_a_store_that_is_away_is_told_of_within_seconds() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
+        away = Azurite("127.0.0.1", taken.getsockname()[1])
+        url = AzureUrl(ACCOUNT, "shelf", "")
+        backend = AzureBackend(url, Access(away.connection_string, None))
+        store = ModelStore(str(url), backend)
+        started = time.monotonic()
+        with pytest.raises(Unreachable, match="no connection; check network and address"):
+            store.check_writable(MODEL)
+        assert time.monotonic() - started < 20
+        backend.close()
+    gc.collect()
+
+
+def test_wrong_credentials_are_denied_in_one_line(azurite: Azurite) -> None:
+    text = azurite.connection_string.replace("AccountKey=Eby8", "AccountKey=Fby8")
+    backend = AzureBackend(AzureUrl(ACCOUNT, "shelf", ""), Access(text, None), patience=HURRIED)
+    error = attempt(lambda: ModelStore("az://x/shelf", backend).check_writable(MODEL))
+    assert type(error).__name__ == "Denied"
+    assert "\n" not in str(error)
+    backend.close()
+
+
+def test_a_flipped_byte_is_named_as_such(
+    far_store: ModelStore, proxy: FaultProxy, folder: Path, tmp_path: Path
+) -> None:
+    publish(far_store, folder)
+    proxy.spoil(flipped_byte, where=is_data, times=None)
+    error = attempt(lambda: far_store.pull(MODEL, 1, tmp_path / "p"))
+    assert "the bytes aren't the published ones" in str(error)
