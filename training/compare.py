@@ -34,7 +34,8 @@ def compare(reference: Predict, candidate: Predict, split: Split, bars: Bars) ->
             first, second = reference(batch.images), candidate(batch.images)
             ours += count(first, batch.labels)
             theirs += count(second, batch.labels)
-            difference = max(difference, float(np.abs(first - second).max()))
+            # Unlike max(), this lets NaN through.
+            difference = float(np.maximum(difference, np.abs(first - second).max()))
             agreeing += int((first.argmax(axis=1) == second.argmax(axis=1)).sum())
             bar.advance(len(batch.labels))
     return Comparison(

@@ -60,13 +60,13 @@ def count(probabilities: NDArray[np.float32], labels: NDArray[np.int32]) -> Coun
     """Return the sums for probabilities [N, classes] of images of these labels [N].
 
     A class counts as guessed k-th best when k-1 others have a higher probability; of equal ones
-    the lower index is better.
+    the lower index is better; NaN is better than nothing.
     """
     rows = np.arange(len(labels))
     own = probabilities[rows, labels][:, None]
-    earlier = np.arange(probabilities.shape[1])[None, :] < labels[:, None]
-    better = (probabilities > own) | ((probabilities == own) & earlier)
-    rank = better.sum(axis=1)
+    later = np.arange(probabilities.shape[1])[None, :] > labels[:, None]
+    worse = (probabilities < own) | ((probabilities == own) & later)
+    rank = probabilities.shape[1] - 1 - worse.sum(axis=1)
     return Counts(
         images=len(labels),
         loss_sum=float(-np.log(np.maximum(own.astype(np.float64), _SMALLEST)).sum()),

@@ -115,6 +115,9 @@ class _Builder:
     def pad(self, x: Any, pixels: int, name: str) -> Any:
         return keras.layers.ZeroPadding2D(pixels, name=name, dtype=self._policy)(x)
 
+    def halve(self, x: Any, name: str) -> Any:
+        return keras.layers.MaxPooling2D(3, strides=2, name=name, dtype=self._policy)(x)
+
     def add(self, x: Any, shortcut: Any, name: str) -> Any:
         return keras.layers.Add(name=name, dtype=self._policy)([shortcut, x])
 
@@ -137,7 +140,7 @@ def _stem(build: _Builder, image: Any, architecture: Architecture) -> Any:
     x = build.relu(build.norm(x, "conv1"), "conv1_relu")
     if architecture.stem == "imagenet":
         x = build.pad(x, 1, "pool1_pad")
-        x = keras.layers.MaxPooling2D(3, strides=2, name="pool1_pool")(x)
+        x = build.halve(x, "pool1_pool")
     return x
 
 

@@ -22,7 +22,10 @@ class StepResult(msgspec.Struct, frozen=True):
 
 def make_optimizer(*, momentum: float) -> Any:
     """Return SGD with Nesterov momentum; each step sets its learning rate."""
-    return keras.optimizers.SGD(learning_rate=0.0, momentum=momentum, nesterov=momentum > 0)
+    # Named, or Keras would number it, and its variables, anew for each one in a process.
+    return keras.optimizers.SGD(
+        learning_rate=0.0, momentum=momentum, nesterov=momentum > 0, name="sgd"
+    )
 
 
 class TrainStep:

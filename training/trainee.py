@@ -32,7 +32,7 @@ class Trainee(msgspec.Struct, frozen=True):
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return every variable under a stable name, copied."""
-        return {name: np.array(variable.value) for name, variable in self._variables()}
+        return {name: np.array(variable.numpy()) for name, variable in self._variables()}
 
     def restore(self, arrays: Arrays) -> None:
         """Take over every variable. Raises CheckpointError when names or shapes don't match."""

@@ -21,14 +21,14 @@ _CANVAS = SIDE * _OVERSAMPLING
 COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (220, 20, 30),
     "orange": (255, 135, 0),
-    "yellow": (250, 230, 20),
-    "green": (20, 150, 40),
+    "yellow": (255, 225, 30),
+    "green": (10, 120, 40),
     "turquoise": (30, 215, 200),
     "blue": (25, 60, 220),
     "purple": (125, 30, 170),
     "pink": (255, 120, 190),
     "brown": (110, 60, 20),
-    "white": (250, 250, 250),
+    "lime": (170, 235, 40),
 }
 
 
@@ -84,6 +84,16 @@ PATTERNS: dict[str, Region] = {
 }
 
 
+# Dark and light marks: whoever sees one of them has halved the patterns already.
+MARKS: dict[str, tuple[int, int, int]] = {
+    "plain": (0, 0, 0),
+    "striped": (25, 25, 25),
+    "dotted": (240, 240, 240),
+    "checked": (240, 240, 240),
+    "ringed": (25, 25, 25),
+}
+
+
 class Kind(msgspec.Struct, frozen=True):
     """What tells one class from the others."""
 
@@ -112,7 +122,7 @@ def draw(kind: Kind, generator: np.random.Generator) -> tuple[NDArray[np.uint8],
     marked = inside & PATTERNS[kind.pattern](u, v)
     canvas = _background(generator)
     canvas[inside] = _jittered(COLOURS[kind.colour], generator, 16.0)
-    canvas[marked] = _jittered((35, 35, 35), generator, 14.0)
+    canvas[marked] = _jittered(MARKS[kind.pattern], generator, 14.0)
     blocks = canvas.reshape(SIDE, _OVERSAMPLING, SIDE, _OVERSAMPLING, 3)
     noise = generator.normal(0.0, 6.0, (SIDE, SIDE, 3)).astype(np.float32)
     pixels = blocks.mean(axis=(1, 3)) + noise
@@ -121,8 +131,8 @@ def draw(kind: Kind, generator: np.random.Generator) -> tuple[NDArray[np.uint8],
 
 def _object_grid(generator: np.random.Generator) -> tuple[Grid, Grid]:
     """Return the canvas in the object's own coordinates: centred, turned, radius about one."""
-    radius = generator.uniform(0.30, 0.42) * _CANVAS
-    centre = _CANVAS / 2 + generator.uniform(-0.10, 0.10, 2) * _CANVAS
+    radius = generator.uniform(0.34, 0.44) * _CANVAS
+    centre = _CANVAS / 2 + generator.uniform(-0.07, 0.07, 2) * _CANVAS
     turn = generator.uniform(-0.25, 0.25)
     axis = np.arange(_CANVAS, dtype=np.float32)
     x = ((axis - centre[0]) / radius)[None, :]

@@ -107,13 +107,13 @@ def _val_images(
         if fields[0] in labels:
             raise DataError(f"{where}: {fields[0]} is annotated twice")
         labels[fields[0]] = index[fields[1]]
+    if not labels:
+        raise DataError(f"{ANNOTATIONS}: names no validation image")
     missing = [f"val/images/{name}" for name in labels if name not in present]
     _refuse(missing, f"{ANNOTATIONS} names images that don't exist")
     unlabelled = [f"val/images/{name}" for name in sorted(present, key=_natural)]
     unlabelled = [name for name in unlabelled if name.rsplit("/", 1)[1] not in labels]
     _refuse(unlabelled, f"{ANNOTATIONS} has no line for")
-    if not labels:
-        raise DataError(f"{ANNOTATIONS}: names no validation image")
     return tuple((f"val/images/{name}", label) for name, label in labels.items())
 
 

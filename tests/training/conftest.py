@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.training.fakes import RecordedBars
+from training.data.generate import GeneratedSize, generate
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The generated data set in its smallest size: 200 training, 200 validation images."""
+    folder = tmp_path_factory.mktemp("drawn") / "data"
+    return generate(folder, GeneratedSize(train_per_class=1, val_per_class=1), RecordedBars())
+
+
+@pytest.fixture
+def bars() -> RecordedBars:
+    return RecordedBars()

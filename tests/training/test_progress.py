@@ -1,0 +1,64 @@
+import io
+
+import pytest
+
+from training.progress import LogBars, TerminalBars, duration, make_bars
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def test_a_log_gets_a_line_now_and_then_and_one_at_the_end() -> None:
+    clock, stream = Clock(), io.StringIO()
+    bars = LogBars(stream, interval_s=10.0, clock=clock)
+    with bars.open("epoch 1/2", total=400, unit="images") as bar:
+        for _ in range(4):
+            clock.now_s += 6.0
+            bar.advance(100, loss="1.5")
+    assert stream.getvalue().splitlines() == [
+        "epoch 1/2: 200/400 images, loss 1.5, 16.7 images/s, 12 s left",
+        "epoch 1/2: 400/400 images, loss 1.5, 16.7 images/s, took 24 s",
+    ]
+
+
+def test_the_rate_of_a_resumed_task_counts_only_what_is_done_now() -> None:
+    clock, stream = Clock(), io.StringIO()
+    with LogBars(stream, clock=clock).open("x", total=300, unit="images", done=200) as bar:
+        clock.now_s = 10.0
+        bar.advance(100)
+    assert "10.0 images/s" in stream.getvalue()
+
+
+def test_a_task_that_failed_is_not_reported_as_done() -> None:
+    stream = io.StringIO()
+    bar = LogBars(stream).open("x", total=3, unit="images")
+    with pytest.raises(ValueError, match="broken"), bar:
+        raise ValueError("broken")
+    assert stream.getvalue() == ""
+
+
+def test_a_terminal_gets_a_bar_with_facts_and_time_left() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Terminal()
+    bars = make_bars(stream)
+    assert isinstance(bars, TerminalBars)
+    with bars.open("epoch 1/2", total=100, unit="images", done=40) as bar:
+        bar.advance(60, loss="0.500")
+    assert "epoch 1/2: 100%" in stream.getvalue()
+    assert "loss=0.500" in stream.getvalue()
+    assert isinstance(make_bars(io.StringIO()), LogBars)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "0 s"), (59.4, "59 s"), (61, "1:01"), (3725, "1:02:05")]
+)
+def test_durations_are_written_the_way_people_read_them(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

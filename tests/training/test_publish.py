@@ -1,0 +1,94 @@
+from pathlib import Path
+
+import pytest
+
+from model_store import ModelStore, Unreachable, open_store
+from tests.tiny_model import write_version
+from tests.training.fakes import RecordedBars
+from training.errors import PublishError
+from training.evaluate import Scores
+from training.publish import check_store, publish
+from training.run_folder import Publication, Result, RunFolder, RunSettings
+from training.settings import Recipe
+
+SETTINGS = RunSettings(
+    mode="single",
+    world_size=1,
+    data_digest="d" * 64,
+    recipe=Recipe(precision="float32", epochs=3),
+    code_version="abc",
+    host="here",
+    started_at="2026-01-01T00:00:00+00:00",
+)
+SCORES = Scores(images=10, loss=1.5, top1=0.5, top5=0.75)
+RESULT = Result(
+    step=30,
+    finished_at="2026-01-01T01:00:00+00:00",
+    variants={"saved_model.pb": SCORES, "model.onnx": SCORES},
+    max_difference=0.0,
+    agreement=1.0,
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    folder = RunFolder(tmp_path / "run")
+    write_version(folder.export, 1)
+    return folder
+
+
+def published(folder: RunFolder, url: str, bars: RecordedBars) -> Publication:
+    return publish(folder, SETTINGS, RESULT, url=url, model="resnet50", class_count=200, bars=bars)
+
+
+def test_the_version_says_what_it_is_and_where_it_comes_from(
+    folder: RunFolder, tmp_path: Path, bars: RecordedBars
+) -> None:
+    url = f"file://{tmp_path}/shelf"
+    check_store(url, "resnet50")
+    assert published(folder, url, bars) == Publication(url, "resnet50", 1)
+    assert published(folder, url, bars).version == 2
+    assert [item.version for item in folder.publications()] == [1, 2]
+
+    manifest = open_store(url).manifest("resnet50", 2)
+    assert manifest.metrics["model.onnx"]["top1"] == pytest.approx(0.5)
+    assert manifest.metrics["saved_model.pb"]["top5"] == pytest.approx(0.75)
+    assert manifest.signature.inputs[0].shape == (None, 64, 64, 3)
+    assert manifest.signature.inputs[0].dtype == "uint8"
+    assert manifest.signature.outputs[0].shape == (None, 200)
+    assert manifest.lineage.data_digest == "d" * 64
+    assert manifest.lineage.hyperparameters["epochs"] == 3
+    assert manifest.lineage.hyperparameters["steps"] == 30
+    assert bars.bars
+    assert all(bar.done == bar.total for bar in bars.bars)
+
+
+def test_a_store_that_is_not_one_is_refused_before_training(tmp_path: Path) -> None:
+    with pytest.raises(PublishError, match="training didn't start"):
+        check_store("ftp://example.org/shelf", "resnet50")
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(PublishError, match="training didn't start"):
+        check_store(f"file://{tmp_path}/file", "resnet50")
+
+
+def test_an_unreachable_store_costs_no_run_and_says_how_to_go_on(
+    folder: RunFolder, bars: RecordedBars
+) -> None:
+    def opener(url: str) -> ModelStore:
+        raise Unreachable("no route to az://a/b")
+
+    with pytest.raises(PublishError) as caught:
+        publish(
+            folder,
+            SETTINGS,
+            RESULT,
+            url="az://a/b",
+            model="resnet50",
+            class_count=200,
+            bars=bars,
+            opener=opener,
+        )
+    command = f"python -m training publish {folder.path} --store az://a/b --model resnet50"
+    assert command in str(caught.value)
+    assert folder.publications() == []
+    assert (folder.export / "model.onnx").exists()
