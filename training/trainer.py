@@ -20,7 +20,7 @@ from training.modes.base import Mode
 from training.position import Meter, Plan, Position
 from training.progress import Bar, Bars
 from training.schedule import Schedule
-from training.step import TrainStep
+from training.step import StepResult
 from training.trainee import Trainee, predictor
 
 LOG_EVERY_STEPS = 20
@@ -34,7 +34,7 @@ class Trainer:
         *,
         mode: Mode,
         trainee: Trainee,
-        step: TrainStep,
+        step: Callable[[Any, Any, float], StepResult],
         schedule: Schedule,
         plan: Plan,
         batches: Batches,

@@ -36,16 +36,17 @@ def _disc(u: Grid, v: Grid) -> NDArray[np.bool_]:
     return u * u + v * v < 1.0
 
 
-def _square(u: Grid, v: Grid) -> NDArray[np.bool_]:
-    return np.maximum(np.abs(u), np.abs(v)) < 0.88
+def _frame(u: Grid, v: Grid) -> NDArray[np.bool_]:
+    from_centre = np.maximum(np.abs(u), np.abs(v))
+    return (from_centre > 0.45) & (from_centre < 0.95)
 
 
 def _triangle(u: Grid, v: Grid) -> NDArray[np.bool_]:
-    return (v < 0.75) & (1.85 * np.abs(u) < v + 1.05)
+    return (v < 0.85) & (1.7 * np.abs(u) < v + 1.15)
 
 
 def _cross(u: Grid, v: Grid) -> NDArray[np.bool_]:
-    return (np.minimum(np.abs(u), np.abs(v)) < 0.33) & (np.maximum(np.abs(u), np.abs(v)) < 1.05)
+    return (np.minimum(np.abs(u), np.abs(v)) < 0.24) & (np.maximum(np.abs(u), np.abs(v)) < 1.05)
 
 
 def _plain(u: Grid, v: Grid) -> NDArray[np.bool_]:  # noqa: ARG001 one signature for all patterns
@@ -71,7 +72,7 @@ def _ringed(u: Grid, v: Grid) -> NDArray[np.bool_]:
 Region = Callable[[Grid, Grid], NDArray[np.bool_]]
 SHAPES: dict[str, Region] = {
     "disc": _disc,
-    "square": _square,
+    "frame": _frame,
     "triangle": _triangle,
     "cross": _cross,
 }
@@ -131,7 +132,7 @@ def draw(kind: Kind, generator: np.random.Generator) -> tuple[NDArray[np.uint8],
 
 def _object_grid(generator: np.random.Generator) -> tuple[Grid, Grid]:
     """Return the canvas in the object's own coordinates: centred, turned, radius about one."""
-    radius = generator.uniform(0.34, 0.44) * _CANVAS
+    radius = generator.uniform(0.35, 0.43) * _CANVAS
     centre = _CANVAS / 2 + generator.uniform(-0.07, 0.07, 2) * _CANVAS
     turn = generator.uniform(-0.25, 0.25)
     axis = np.arange(_CANVAS, dtype=np.float32)

@@ -66,7 +66,7 @@ def test_a_split_without_images_is_refused(
 
 
 def test_images_of_a_kind_differ_but_keep_its_colour() -> None:
-    red = next(kind for kind in all_kinds() if kind.label == "red plain square")
+    red = next(kind for kind in all_kinds() if kind.label == "red plain disc")
     images = [draw(red, np.random.default_rng(seed))[0] for seed in (0, 1)]
     assert (images[0] != images[1]).mean() > 0.5
     for image in images:

@@ -1,0 +1,129 @@
+"""The trainer with a small model, and with steps whose results are made up."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.training.fakes import RecordedBars
+from training.checkpoint import Checkpoints
+from training.data.batches import Augmentation, Batches
+from training.data.prepared import Split
+from training.errors import Diverged
+from training.loop import run_loop
+from training.metrics_log import EvalLine, MetricsLog, TrainLine
+from training.model import Architecture
+from training.modes.single import SingleMode
+from training.position import Meter, Plan, Position
+from training.schedule import Schedule
+from training.step import StepResult
+from training.trainee import make_trainee
+from training.trainer import Trainer
+
+TRAINEE = make_trainee(
+    Architecture(classes=2, depths=(1,), width=2),
+    precision="float32",
+    seed=0,
+    momentum=0.9,
+    with_average=False,
+)
+SPLIT = Split(
+    images=np.random.default_rng(0).integers(0, 256, (16, 64, 64, 3), np.uint8),
+    labels=np.arange(16, dtype=np.int32) % 2,
+)
+PLAN = Plan(total_steps=40, steps_per_epoch=20)
+
+Step = Callable[[Any, Any, float], StepResult]
+
+
+class Steps:
+    """Made-up results, and the learning rates it was called with."""
+
+    def __init__(self, *losses: float) -> None:
+        self._losses = list(losses)
+        self.rates: list[float] = []
+
+    def __call__(self, images: Any, labels: Any, learning_rate: float) -> StepResult:
+        self.rates.append(learning_rate)
+        return StepResult(loss=self._losses.pop(0) if self._losses else 1.0, correct=2)
+
+
+def trainer(
+    folder: Path, step: Step, bars: RecordedBars, *, stop: Callable[[], bool] = lambda: False
+) -> Trainer:
+    return Trainer(
+        mode=SingleMode(),
+        trainee=TRAINEE,
+        step=step,
+        schedule=Schedule(peak=0.5, warmup_steps=0, total_steps=40),
+        plan=PLAN,
+        batches=Batches(SPLIT, batch_size=4, seed=0, augmentation=Augmentation()),
+        batch_size=4,
+        validation=SPLIT,
+        checkpoints=Checkpoints(folder / "checkpoints"),
+        metrics=MetricsLog(folder / "metrics.jsonl"),
+        bars=bars,
+        should_stop=stop,
+    )
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_stops_the_run_naming_step_and_rate(
+    tmp_path: Path, bars: RecordedBars, loss: float
+) -> None:
+    training = trainer(tmp_path, Steps(1.0, loss), bars)
+    position = training.train(Position())
+    with pytest.raises(Diverged, match=r"at step 2 \(learning rate 0\.499\d?, 4 images a step\)"):
+        training.train(position)
+
+
+def test_a_whole_run_is_shown_logged_and_saved(tmp_path: Path, bars: RecordedBars) -> None:
+    step = Steps()
+    end, finished = run_loop(
+        PLAN,
+        Position(),
+        trainer(tmp_path, step, bars),
+        resumed=False,
+        should_stop=lambda: False,
+    )
+    assert finished
+    assert end == Position(step=40, evaluated_step=40, meter=Meter())
+    assert step.rates[0] == pytest.approx(0.5)
+    assert step.rates == sorted(step.rates, reverse=True)
+    titles = [bar.title for bar in bars.bars]
+    assert titles == ["epoch 1/2", "epoch 1/2 validation", "epoch 2/2", "epoch 2/2 validation"]
+    assert all(bar.done == bar.total for bar in bars.bars)
+    lines = MetricsLog(tmp_path / "metrics.jsonl").lines()
+    assert [type(line) for line in lines] == [TrainLine, EvalLine, TrainLine, EvalLine]
+    assert [line.step for line in lines] == [20, 20, 40, 40]
+    assert isinstance(lines[1], EvalLine)
+    assert lines[1].train_loss == pytest.approx(1.0)
+    assert lines[1].train_top1 == pytest.approx(0.5)
+    assert Checkpoints(tmp_path / "checkpoints").best_step() is not None
+
+
+def test_a_resumed_epoch_goes_on_with_its_bar_and_its_means(
+    tmp_path: Path, bars: RecordedBars
+) -> None:
+    start = Position(step=15, meter=Meter(loss_sum=15 * 4 * 3.0, correct=0, images=15 * 4))
+    run_loop(
+        PLAN,
+        start,
+        trainer(tmp_path, Steps(), bars),
+        resumed=True,
+        should_stop=lambda: len(bars.lines) > 0,
+    )
+    assert bars.bars[0].total == 80
+    line = MetricsLog(tmp_path / "metrics.jsonl").lines()[-1]
+    assert isinstance(line, EvalLine)
+    assert line.train_loss == pytest.approx((15 * 3.0 + 5 * 1.0) / 20)
+
+
+def test_an_evaluation_that_is_interrupted_counts_as_not_done(
+    tmp_path: Path, bars: RecordedBars
+) -> None:
+    now = Position(step=20, meter=Meter(1.0, 1, 4))
+    assert trainer(tmp_path, Steps(), bars, stop=lambda: True).evaluate(now) == now
+    assert MetricsLog(tmp_path / "metrics.jsonl").lines() == []
