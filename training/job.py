@@ -79,7 +79,9 @@ def held(folder: RunFolder) -> Iterator[None]:
     except Locked:
         raise RunFolderError(f"{folder.path}: another process is using this run folder") from None
     except OSError as error:
-        raise RunFolderError(f"{error.filename or folder.path}: {error.strerror}") from None
+        raise RunFolderError(
+            f"{error.filename or folder.path}: {error.strerror or error}"
+        ) from None
 
 
 def _settings(recipe: Recipe, mode: Mode, data: PreparedData) -> RunSettings:

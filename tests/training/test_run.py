@@ -22,6 +22,7 @@ from training.checkpoint import Checkpoints
 ROOT = Path(__file__).parents[2]
 STEPS = 6
 RECIPE = ["--epochs", "2", "--steps-per-epoch", "3", "--batch-size", "8", "--seed", "5"]
+RECIPE += ["--precision", "float32"]
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
@@ -44,6 +45,21 @@ def started(run: Path, data: Path, *arguments: str) -> Iterator[subprocess.Popen
             yield process
         finally:
             process.kill()
+
+
+def finished(*arguments: str, folder: Path) -> str:
+    """What a command that succeeds says on stdout."""
+    done = subprocess.run(
+        [sys.executable, "-m", "training", *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def reached(run: Path, step: int) -> bool:
@@ -144,6 +160,30 @@ def test_a_finished_run_is_not_trained_or_published_twice(
     assert open_store(store).catalog("resnet50").latest == open_store(store).catalog(
         "resnet50"
     ).find(1)
+
+
+def test_a_finished_run_is_published_to_another_store_without_training(
+    undisturbed: tuple[Path, str], folder: Path
+) -> None:
+    run, _ = undisturbed
+    other = f"file://{folder}/other"
+    output = finished("publish", str(run), "--store", other, folder=folder)
+    assert f"published resnet50 version 1 to {other}" in output
+    assert open_store(other).manifest("resnet50", 1).lineage.data_digest
+
+
+def test_the_accuracy_of_export_and_checkpoint_is_that_of_the_last_evaluation(
+    undisturbed: tuple[Path, str], folder: Path, drawn: Path
+) -> None:
+    run, _ = undisturbed
+    last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    said = f"top-1 {last['top1']:.2%}, top-5 {last['top5']:.2%}"
+    options = ["--data", str(drawn), "--cache", str(folder / "cache")]
+    output = finished("evaluate", str(run), *options, folder=folder)
+    assert f"model.onnx: {said}" in output
+    assert f"saved_model.pb: {said}" in output
+    output = finished("evaluate", str(run), *options, "--checkpoint", "last", folder=folder)
+    assert f"checkpoint of step {STEPS}: {said}" in output
 
 
 def test_other_settings_are_refused_with_what_differs(

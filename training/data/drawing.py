@@ -17,7 +17,8 @@ Box = tuple[int, int, int, int]
 _OVERSAMPLING = 2
 _CANVAS = SIDE * _OVERSAMPLING
 
-# Linear interpolation within one of these stays recognisable as its name; see `_jittered`.
+# Saturated, so that they stand out from grey backgrounds, and far enough from each other that a
+# jittered one still looks like its name.
 COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (220, 20, 30),
     "orange": (255, 135, 0),
@@ -84,8 +85,8 @@ PATTERNS: dict[str, Region] = {
     "ringed": _ringed,
 }
 
-
-# Dark and light marks: whoever sees one of them has halved the patterns already.
+# Dark and light marks halve the patterns for a network that sees colours long before textures, and
+# the areas that shapes cover do the same for shapes: a minute of training is enough to learn them.
 MARKS: dict[str, tuple[int, int, int]] = {
     "plain": (0, 0, 0),
     "striped": (25, 25, 25),
