@@ -11,6 +11,9 @@ from tqdm import tqdm
 
 LOG_INTERVAL_S = 15.0
 
+# The one unit that people want to read in millions.
+BYTES = "bytes"
+
 
 class Bar(Protocol):
     """One running task."""
@@ -63,7 +66,8 @@ class _TerminalBar:
             total=total,
             initial=done,
             desc=title,
-            unit=f" {unit}",
+            unit="B" if unit == BYTES else f" {unit}",
+            unit_scale=unit == BYTES,
             file=stream,
             dynamic_ncols=True,
             smoothing=0.1,
@@ -138,15 +142,23 @@ class _LogBar:
     def _line(self) -> str:
         elapsed_s = self._clock() - self._started
         rate = (self._done - self._first) / elapsed_s if elapsed_s > 0 else 0.0
-        parts = [f"{self._title}: {self._done:,}/{self._total:,} {self._unit}"]
+        done, total, unit = self._shown(self._done), self._shown(self._total), self._shown_unit()
+        parts = [f"{self._title}: {done}/{total} {unit}"]
         parts += [f"{name} {value}" for name, value in self._facts.items()]
         if rate > 0:
-            parts.append(f"{rate:,.1f} {self._unit}/s")
+            shown = f"{rate / 1e6:,.1f}" if self._unit == BYTES else f"{rate:,.1f}"
+            parts.append(f"{shown} {unit}/s")
         if 0 < self._done < self._total and rate > 0:
             parts.append(f"{duration((self._total - self._done) / rate)} left")
         else:
             parts.append(f"took {duration(elapsed_s)}")
         return ", ".join(parts)
+
+    def _shown(self, count: int) -> str:
+        return f"{count / 1e6:,.1f}" if self._unit == BYTES else f"{count:,}"
+
+    def _shown_unit(self) -> str:
+        return "MB" if self._unit == BYTES else self._unit
 
     def __enter__(self) -> Bar:
         return self

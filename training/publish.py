@@ -8,7 +8,7 @@ import msgspec
 
 from model_store import Lineage, ModelStore, StoreError, open_store
 from training.errors import PublishError
-from training.progress import Bar, Bars
+from training.progress import BYTES, Bar, Bars
 from training.run_folder import Publication, Result, RunFolder, RunSettings
 from training.signature import signature
 
@@ -98,7 +98,7 @@ class TransferBar:
         if stage != self._stage:
             self.close()
             self._stage, self._done_bytes = stage, 0
-            self._bar = self._bars.open(stage, total=total_bytes, unit="bytes")
+            self._bar = self._bars.open(stage, total=total_bytes, unit=BYTES)
         if self._bar is not None:
             self._bar.advance(done_bytes - self._done_bytes)
         self._done_bytes = done_bytes

@@ -26,6 +26,14 @@ def test_a_log_gets_a_line_now_and_then_and_one_at_the_end() -> None:
     ]
 
 
+def test_bytes_are_shown_in_megabytes() -> None:
+    clock, stream = Clock(), io.StringIO()
+    with LogBars(stream, clock=clock).open("publish", total=3_000_000, unit="bytes") as bar:
+        clock.now_s = 2.0
+        bar.advance(3_000_000)
+    assert stream.getvalue() == "publish: 3.0/3.0 MB, 1.5 MB/s, took 2 s\n"
+
+
 def test_the_rate_of_a_resumed_task_counts_only_what_is_done_now() -> None:
     clock, stream = Clock(), io.StringIO()
     with LogBars(stream, clock=clock).open("x", total=300, unit="images", done=200) as bar:

@@ -15,7 +15,7 @@ import msgspec
 
 from training.errors import DownloadError
 from training.locking import lock
-from training.progress import Bars
+from training.progress import BYTES, Bars
 
 _CHUNK_BYTES = 1 << 20
 _TIMEOUT_S = 60.0
@@ -83,7 +83,7 @@ def _append(response: Any, part: Path, remote: Remote, have: int, bars: Bars) ->
     title = f"{'resuming' if have else 'downloading'} {remote.name}"
     with (
         part.open("ab" if have else "wb") as file,
-        bars.open(title, total=remote.size_bytes, unit="bytes", done=have) as bar,
+        bars.open(title, total=remote.size_bytes, unit=BYTES, done=have) as bar,
     ):
         while chunk := response.read(_CHUNK_BYTES):
             file.write(chunk)
