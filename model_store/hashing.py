@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,28 +14,54 @@ _CHUNK_BYTES = 1 << 20
 
 
 class HashingReader:
-    """Reads a file once, from the beginning to the end, and knows what it has read."""
+    """Reads a file once, from the beginning to the end, and knows what it has read.
+
+    Hashing goes on in a thread of its own while the reader's user moves the bytes.
+    """
 
     def __init__(self, file: BinaryIO, name: Path, moved: Callable[[int], None]) -> None:
         self._file = file
         self._name = name
         self._moved = moved
-        self._digest = hashlib.sha256()
+        self._hasher = BackgroundHash("sha256")
         self.size = 0
 
     def read(self, size: int = -1, /) -> bytes:
         """Return at most `size` bytes, b"" at the end."""
         with os_edge("reading", self._name):
             data = self._file.read(size)
-        self._digest.update(data)
+        self._hasher.update(data)
         self.size += len(data)
         self._moved(len(data))
         return data
 
-    @property
     def sha256(self) -> str:
-        """The digest in hex of what was read so far."""
-        return self._digest.hexdigest()
+        """Return the digest in hex of what was read; nothing can be read after."""
+        return self._hasher.digest().hex()
+
+    def close(self) -> None:
+        """Let go of the thread."""
+        self._hasher.digest()
+
+
+class BackgroundHash:
+    """A digest that is computed in a thread of its own, at most one piece behind."""
+
+    def __init__(self, algorithm: str) -> None:
+        self._digest = hashlib.new(algorithm, usedforsecurity=algorithm != "md5")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=algorithm)
+        self._pending: Future[None] | None = None
+
+    def update(self, data: bytes) -> None:
+        """Take the next piece; waits for the one before, so that memory stays bounded."""
+        if self._pending is not None:
+            self._pending.result()
+        self._pending = self._thread.submit(self._digest.update, data)
+
+    def digest(self) -> bytes:
+        """Return the digest of all pieces; no piece can follow."""
+        self._thread.shutdown(wait=True)
+        return self._digest.digest()
 
 
 def sha256_of(path: Path) -> str:

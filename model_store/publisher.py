@@ -130,11 +130,14 @@ def _upload_file(stage: Stage, file: SourceFile, meter: Meter) -> FileEntry:
         opened = file.path.open("rb")
     with opened:
         reader = HashingReader(opened, file.path, meter.add)
-        stage.add(file.name, reader, file.size)
-        grown = reader.read(1)
+        try:
+            stage.add(file.name, reader, file.size)
+            grown = reader.read(1)
+        finally:
+            reader.close()
     if reader.size != file.size or grown:
         raise InvalidVersion(
             f"{show(str(file.path))} changed while it was being published; publish again when"
             " nothing writes to the folder"
         )
-    return FileEntry(file.name, file.size, reader.sha256)
+    return FileEntry(file.name, file.size, reader.sha256())

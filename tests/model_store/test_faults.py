@@ -59,8 +59,11 @@ def far_store(proxy: FaultProxy) -> Iterator[ModelStore]:
 
 @pytest.fixture
 def large_folder(tmp_path: Path) -> Path:
-    """Its model needs three ranges."""
-    return make_folder(tmp_path / "large", size=9 << 20)
+    """Its model needs more than one range."""
+    folder = make_folder(tmp_path / "large", size=1 << 20)
+    with (folder / "model.onnx").open("r+b") as file:
+        file.truncate((32 << 20) + 5)
+    return folder
 
 
 RETRIED = (reset_before_the_answer, stall, status_500, status_503)
@@ -157,14 +160,18 @@ def test_a_commit_whose_answer_is_lost_is_not_done_twice(
     assert catalog.labels == {"production": 1}
 
 
-def test_a_flipped_byte_on_the_way_up_is_refused_by_the_service(
-    far_store: ModelStore, proxy: FaultProxy, large_folder: Path
+@pytest.mark.parametrize("size", [1000, (64 << 20) + 1], ids=["one request", "blocks"])
+def test_a_flipped_byte_on_the_way_up_is_never_committed(
+    far_store: ModelStore, proxy: FaultProxy, tmp_path: Path, size: int
 ) -> None:
-    proxy.flip_upwards = lambda request: "comp=block&" in request.path
-    error = attempt(lambda: publish(far_store, large_folder))
+    folder = make_folder(tmp_path / "offered", size=1000)
+    with (folder / "model.onnx").open("r+b") as file:
+        file.truncate(size)
+    proxy.flip_upwards = lambda request: request.path.split("?")[0].endswith("model.onnx")
+    error = attempt(lambda: publish(far_store, folder))
     assert proxy.spoiled > 0
     # Azurite has its own word for what the real service calls Md5Mismatch.
-    assert "(InvalidOperation)" in str(error)
+    assert "damaged on the way" in str(error) or "(InvalidOperation)" in str(error)
     assert far_store.catalog(MODEL).versions == ()
 
 

@@ -1,0 +1,152 @@
+"""How fast is the shelf? Publish and pull of a 100 MB version against what the machine can do.
+
+Local: `cp` of the same files plus `sha256sum` over them. Azurite: the SDK's own upload_blob and
+download_blob of the same files with the same concurrency, on a server started for this run.
+
+    python -m benchmarks.store_throughput [--size-mb 100] [--rounds 5] [--json]
+
+The rounds of both sides alternate and the medians are compared, so that a busy machine slows both.
+Exit code 1 where the shelf misses its bounds: 1.5 times local, 0.9 times the SDK's throughput.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from azure.storage.blob import ContainerClient
+
+from model_store import ModelStore, open_store
+from model_store.backends.azure import CONCURRENCY
+from tests.azurite_server import ACCOUNT, Azurite, azurite_server
+from tests.model_store.material import MODEL, make_folder, publish
+
+LOCAL_BOUND = 1.5
+AZURITE_BOUND = 0.9
+
+
+def timed(action: Callable[[], object]) -> float:
+    """Return how many seconds the action takes."""
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
+
+
+def copy_and_hash(source: Path, target: Path) -> None:
+    """Do what a careful person would do without a shelf."""
+    subprocess.run(["cp", "-r", source, target], check=True)
+    files = [path for path in target.rglob("*") if path.is_file()]
+    subprocess.run(["sha256sum", *files], check=True, stdout=subprocess.DEVNULL)
+
+
+def settle() -> None:
+    """Let the kernel finish earlier rounds' writes, so that no side pays for the other's."""
+    os.sync()
+
+
+def compare(
+    store: ModelStore,
+    folder: Path,
+    work: Path,
+    *,
+    rounds: int,
+    put: Callable[[], object],
+    get: Callable[[], object],
+) -> dict[str, float]:
+    """Return median seconds of publish and pull, and of the reference's put and get."""
+    taken: dict[str, list[float]] = {"put": [], "publish": [], "get": [], "pull": []}
+    for each in range(rounds):
+        for name, action in {
+            "put": put,
+            "publish": lambda: publish(store, folder),
+            "get": get,
+            "pull": lambda: store.pull(MODEL, each + 1, work / "pulled"),  # noqa: B023
+        }.items():
+            settle()
+            taken[name].append(timed(action))
+        shutil.rmtree(work / "pulled")
+    return {name: round(statistics.median(times), 4) for name, times in taken.items()}
+
+
+def local(folder: Path, work: Path, rounds: int) -> dict[str, float]:
+    """Compare the local backend with cp and sha256sum; above 1 is slower than they are."""
+
+    def reference() -> None:
+        copy_and_hash(folder, work / uuid.uuid4().hex)
+
+    store = open_store(f"file://{work}/shelf")
+    seconds = compare(store, folder, work, rounds=rounds, put=reference, get=reference)
+    seconds["publish_ratio"] = round(seconds["publish"] / seconds["put"], 3)
+    seconds["pull_ratio"] = round(seconds["pull"] / seconds["get"], 3)
+    return seconds
+
+
+def azurite(folder: Path, work: Path, rounds: int, server: Azurite) -> dict[str, float]:
+    """Compare the Azure backend with the SDK's calls; below 1 is slower than they are."""
+    os.environ.update(server.environment)
+    container = ContainerClient.from_connection_string(
+        server.connection_string, f"c{uuid.uuid4().hex[:20]}"
+    )
+    container.create_container()
+    files = [path for path in folder.rglob("*") if path.is_file()]
+
+    def upload() -> None:
+        for path in files:
+            with path.open("rb") as file:
+                container.upload_blob(path.name, file, overwrite=True, max_concurrency=CONCURRENCY)
+
+    def download() -> None:
+        for path in files:
+            with (work / "reference").open("wb") as file:
+                stream = container.download_blob(path.name, max_concurrency=CONCURRENCY)
+                stream.readinto(file)
+
+    store = open_store(f"az://{ACCOUNT}/c{uuid.uuid4().hex[:20]}")
+    seconds = compare(store, folder, work, rounds=rounds, put=upload, get=download)
+    seconds["publish_ratio"] = round(seconds["put"] / seconds["publish"], 3)
+    seconds["pull_ratio"] = round(seconds["get"] / seconds["pull"], 3)
+    store.close()
+    container.close()
+    return seconds
+
+
+def main() -> int:
+    """Run both comparisons, print them, and tell by the exit code whether they hold."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--size-mb", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        # Two thirds are in the ONNX file, one third in the variables.
+        folder = make_folder(work / "offered", size=args.size_mb * 1_000_000 * 2 // 3)
+        results = {"local": local(folder, work, args.rounds)}
+        with azurite_server(work) as server:
+            results["azurite"] = azurite(folder, work, args.rounds, server)
+    good = (
+        max(results["local"]["publish_ratio"], results["local"]["pull_ratio"]) <= LOCAL_BOUND
+        and min(results["azurite"]["publish_ratio"], results["azurite"]["pull_ratio"])
+        >= AZURITE_BOUND
+    )
+    if args.json:
+        print(json.dumps({"size_mb": args.size_mb, "good": good, **results}))
+    else:
+        for where, values in results.items():
+            print(where, *(f"{key}={value}" for key, value in values.items()))
+        print("within bounds" if good else "MISSES ITS BOUNDS")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
