@@ -8,6 +8,7 @@ by `translate` below and leaves this file as one of `model_store.errors`.
 from __future__ import annotations
 
 import io
+import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +18,7 @@ from typing import IO, Any, TypeVar, cast
 
 from azure.core import MatchConditions
 from azure.core import exceptions as sdk
-from azure.identity import CredentialUnavailableError, DefaultAzureCredential
+from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobClient, ContainerClient
 
 from model_store.backends.azure_answers import BY_CODE, BY_STATUS
@@ -47,10 +48,15 @@ SINGLE_GET_BYTES = 32 << 20
 CHUNK_BYTES = 16 << 20
 SEGMENT_BYTES = 64 << 20
 
+NO_CREDENTIALS = (
+    f"no credentials; set {CONNECTION_STRING} or {SAS_TOKEN}, "
+    "or sign in (for example with az login)"
+)
+
 # From the most special to the most general: the first that fits decides.
 _BY_TYPE: tuple[tuple[type[Exception], type[StoreError], str], ...] = (
-    (CredentialUnavailableError, Denied, "no credentials; set " + CONNECTION_STRING),
-    (sdk.ClientAuthenticationError, Denied, "the store doesn't accept the credentials"),
+    # A refusal by the store itself has a status; without one, no credentials were found.
+    (sdk.ClientAuthenticationError, Denied, NO_CREDENTIALS),
     (sdk.ResourceNotFoundError, NotFound, "it doesn't exist"),
     (sdk.ResourceNotModifiedError, Conflict, "it didn't change"),
     (sdk.ResourceExistsError, Conflict, "it already exists"),
@@ -147,6 +153,8 @@ class Access:
         options = patience.client_options()
         if self.connection_string is not None:
             return self._by_connection_string(url, self.connection_string, options)
+        # It logs a page about every way it tried; our error says what to do in one line.
+        logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
         credential = self.sas_token or DefaultAzureCredential()
         return ContainerClient(
             f"https://{url.account}.blob.core.windows.net",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import inspect
 from collections.abc import Iterator
+from pathlib import Path
 
 import azure.identity
 import pytest
@@ -20,8 +21,9 @@ from model_store import (
     NotFound,
     StoreError,
     Unreachable,
+    open_store,
 )
-from model_store.backends.azure import translate
+from model_store.backends.azure import CONNECTION_STRING, translate
 from model_store.os_errors import from_os_error
 
 
@@ -119,3 +121,15 @@ def test_an_error_of_the_operating_system_has_its_meaning(
     error = from_os_error(OSError(number, "words"), doing="reading", where="/srv")
     assert type(error) is kind
     assert str(error).startswith("reading /srv: ")
+
+
+def test_missing_azure_credentials_are_told_apart_from_refused_ones() -> None:
+    nobody = translate(sdk.ClientAuthenticationError("a page"), doing="reading", where="az://a/b/c")
+    assert isinstance(nobody, Denied)
+    assert CONNECTION_STRING in str(nobody)
+
+
+def test_a_shelf_that_is_a_file_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "shelf").write_text("no folder")
+    with pytest.raises(Unreachable, match="is a file, not a folder"):
+        open_store(f"file://{tmp_path / 'shelf'}").catalog("resnet50")
