@@ -28,10 +28,8 @@ def top_k(
     probabilities: Probabilities, classes: Sequence[ClassName], count: int
 ) -> list[Prediction]:
     """Return the `count` most probable classes of one image (float32 [classes]), best first."""
-    count = min(count, len(probabilities))
-    best = np.argpartition(probabilities, -count)[-count:]
     # Of equals, the lower index comes first, so that the same image always gets the same answer.
-    best = best[np.lexsort((best, -probabilities[best]))]
+    best = np.argsort(-probabilities, kind="stable")[:count]
     return [
         Prediction(classes[index].label, round(float(probabilities[index]), 6), classes[index].wnid)
         for index in best.tolist()
