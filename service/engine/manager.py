@@ -78,12 +78,15 @@ class VersionManager:
     def lease(self, version: int | None) -> Lease:
         """Lend a loaded version, the default one for None.
 
-        Raises NotReady while nothing is loaded, VersionNotFound for a version that isn't loaded.
+        Raises NotReady while nothing, or not yet the version asked for, is loaded, and
+        VersionNotFound for a version that isn't served.
         """
         with self._changed:
             if self._default is None:
                 raise NotReady("no version of the model is loaded yet")
             found = self._versions.get(self._default if version is None else version)
+            if found is not None and found.state in (State.START, State.LOADING):
+                raise NotReady(self._unavailable(version))
             if found is None or found.session is None or found.state is not State.AVAILABLE:
                 raise VersionNotFound(self._unavailable(version))
             found.leases += 1

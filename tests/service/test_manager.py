@@ -72,6 +72,24 @@ def test_a_version_that_is_not_served_is_refused_naming_those_that_are(
         manager.lease(7)
 
 
+def test_a_version_that_is_still_loading_is_to_be_asked_for_again(
+    load: Loader, clock: Clock
+) -> None:
+    seen: list[Exception] = []
+
+    def load_and_ask(version: int) -> Session:
+        if version == 2:
+            with pytest.raises(NotReady, match="version 2 is LOADING; available: 1") as caught:
+                manager.lease(2)
+            seen.append(caught.value)
+        return load(version)
+
+    manager = VersionManager(load_and_ask, clock=clock)
+    manager.apply({1})
+    manager.apply({1, 2})
+    assert len(seen) == 1
+
+
 def test_a_broken_version_leaves_the_old_one_serving_and_says_why(
     manager: VersionManager, load: Loader
 ) -> None:
