@@ -75,10 +75,9 @@ class Engine:
         self._lanes.close()
 
     def _infer(self, request: Infer, reply: Callable[[Reply], None]) -> None:
-        try:
-            lease = self._manager.lease(request.version)
-        except NotReady:
-            raise NotReady(f"no version is loaded yet: {self._waiting_for()}") from None
+        if self._manager.default is None:
+            raise NotReady(f"no version is loaded yet: {self._waiting_for()}")
+        lease = self._manager.lease(request.version)
         waiting = Waiting(request.images, lease, request.deadline, time.monotonic(), reply)
         try:
             self._batcher.add(waiting)

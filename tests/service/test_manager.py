@@ -80,13 +80,13 @@ def test_a_version_that_is_still_loading_is_to_be_asked_for_again(
     def load_and_ask(version: int) -> Session:
         if version == 2:
             with pytest.raises(NotReady, match="version 2 is LOADING; available: 1") as caught:
-                manager.lease(2)
+                asked.lease(2)
             seen.append(caught.value)
         return load(version)
 
-    manager = VersionManager(load_and_ask, clock=clock)
-    manager.apply({1})
-    manager.apply({1, 2})
+    asked = VersionManager(load_and_ask, clock=clock)
+    asked.apply({1})
+    asked.apply({1, 2})
     assert len(seen) == 1
 
 
