@@ -1,0 +1,31 @@
+"""The images in examples/ are what the documentation sends to a model trained on drawings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from imaging import decode_image
+from training.data.drawing import all_kinds, draw
+
+EXAMPLES = sorted((Path(__file__).resolve().parents[3] / "examples").glob("*.jpg"))
+
+# Far from any seed that somebody trains on.
+SEED = 12345
+VALIDATION = 1
+JPEG_LOSS_LEVELS = 6
+
+
+def test_there_are_examples() -> None:
+    assert EXAMPLES
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_is_drawn_as_its_class_is_drawn_today(path: Path) -> None:
+    kinds = all_kinds()
+    index = [kind.label.replace(" ", "-") for kind in kinds].index(path.stem)
+    drawn, _ = draw(kinds[index], np.random.default_rng((SEED, VALIDATION, index, 0)))
+    shipped = decode_image(path.read_bytes())
+    assert np.abs(shipped.astype(int) - drawn).mean() < JPEG_LOSS_LEVELS
