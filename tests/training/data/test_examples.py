@@ -15,8 +15,9 @@ EXAMPLES = sorted((Path(__file__).resolve().parents[3] / "examples").glob("*.jpg
 # Far from any seed that somebody trains on.
 SEED = 12345
 VALIDATION = 1
-# Measured: 6.3 grey levels on average, almost all of it in the colour of the noise.
-JPEG_LOSS_LEVELS = 7
+# JPEG costs these images 6 to 8 grey levels on average, almost all in the noise's colour; drawings
+# with other places, sizes or marks were 12 to 29 away.
+JPEG_LOSS_LEVELS = 9
 
 
 def test_there_are_examples() -> None:
