@@ -25,6 +25,7 @@ from model_store.atomic_file import write_atomically
 from model_store.catalog import Catalog, VersionEntry
 from model_store.catalog_json import decode_catalog, encode_catalog
 from model_store.errors import Corrupt, NotFound
+from model_store.eviction import evict, use_marker
 from model_store.hashing import sha256_of
 from model_store.layout import CATALOG, MANIFEST
 from model_store.manifest import Manifest, decode_manifest
@@ -55,10 +56,15 @@ class _Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class VersionCache:
-    """Pulled versions and remembered catalogs below `root`; may be used from many threads."""
+    """Pulled versions and remembered catalogs below `root`; may be used from many threads.
 
-    def __init__(self, root: Path) -> None:
+    With `limit_bytes`, each fetch makes room afterwards: versions used longest ago go first, those
+    that any process holds stay, even if that is more than the limit.
+    """
+
+    def __init__(self, root: Path, *, limit_bytes: int | None = None) -> None:
         self._root = root
+        self._limit_bytes = limit_bytes
         self._held: dict[Path, int] = {}
         self._lock = threading.Lock()
         weakref.finalize(self, _close_all, self._held)
@@ -84,6 +90,8 @@ class VersionCache:
             store.pull(model, version, folder, files=files)
         with os_edge("marking as used", folder):
             os.utime(folder)
+        if self._limit_bytes is not None:
+            evict(self._root.glob("*/*/[0-9]*-*/"), self._limit_bytes)
         return folder
 
     def release(self, folder: Path) -> None:
@@ -128,7 +136,7 @@ class VersionCache:
         with self._lock:
             if folder in self._held:
                 return
-            path = folder.with_name(f".{folder.name}.used")
+            path = use_marker(folder)
             with os_edge("locking", path):
                 folder.parent.mkdir(parents=True, exist_ok=True)
                 descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

@@ -136,6 +136,11 @@ class Settings:
     cache: Path = _setting(
         _default_cache(), lambda text: Path(_text(text)).absolute(), "folder of verified versions"
     )
+    cache_mb: int = _setting(
+        4000,
+        _whole(1, 100_000_000),
+        "size of that folder, in MB; what is served stays all the same",
+    )
     run_dir: str = _setting(
         "", str, "folder for the engine's socket and the counters; empty: a temporary one"
     )

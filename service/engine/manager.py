@@ -175,8 +175,10 @@ class VersionManager:
             self._choose_default()
             # Requests have deadlines, so leases come back.
             self._changed.wait_for(lambda: version.leases == 0)
-            version.session = None
-            version.state = State.END
+            session, version.session = version.session, None
+        if session is not None:
+            session.close()
+        self._move(version, State.END)
         log.info("version %d is unloaded", version.version)
 
     def _release(self, version: _Version) -> None:

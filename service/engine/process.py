@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from model_store import VersionCache, open_store
@@ -19,7 +20,7 @@ from service.engine.batcher import Batch, Batcher, Waiting
 from service.engine.lanes import Lanes
 from service.engine.manager import VersionManager
 from service.engine.policy import State
-from service.engine.session import FILES, OnnxSession, warm_up
+from service.engine.session import FILES, BadModel, OnnxSession, warm_up
 from service.engine.source import StoreSource
 from service.errors import NotReady, ServiceError
 from service.ipc.messages import (
@@ -155,17 +156,18 @@ class Follower(threading.Thread):
 
 async def serve(settings: Settings) -> None:
     """Run the engine until SIGTERM."""
-    source = StoreSource(
-        open_store(settings.store), VersionCache(settings.cache), settings.model, settings.serve
-    )
+    cache = VersionCache(settings.cache, limit_bytes=settings.cache_mb * 1_000_000)
+    source = StoreSource(open_store(settings.store), cache, settings.model, settings.serve)
 
     def load(version: int) -> OnnxSession:
         folder = source.fetch(version, FILES)
+        release = partial(source.release, folder)
         try:
-            session = OnnxSession.load(folder, threads=settings.threads_per_lane)
-        finally:
-            source.release(folder)
-        warm_up(session, settings.max_batch)
+            session = OnnxSession.load(folder, threads=settings.threads_per_lane, closed=release)
+            warm_up(session, settings.max_batch)
+        except BadModel:
+            release()
+            raise
         return session
 
     manager = VersionManager(load)

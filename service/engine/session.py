@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -35,6 +36,9 @@ class Session(Protocol):
     def run(self, images: Images) -> Probabilities:
         """Return float32 [N, classes] for uint8 [N, 64, 64, 3]."""
 
+    def close(self) -> None:
+        """Let go of what the session holds; nothing runs any more."""
+
 
 class OnnxSession:
     """A version folder's `model.onnx`, with the names in its `classes.json`.
@@ -44,13 +48,24 @@ class OnnxSession:
     anything but probabilities.
     """
 
-    def __init__(self, session: ort.InferenceSession, classes: tuple[ClassName, ...]) -> None:
+    def __init__(
+        self,
+        session: ort.InferenceSession,
+        classes: tuple[ClassName, ...],
+        closed: Callable[[], None],
+    ) -> None:
         self._session = session
         self.classes = classes
+        self._closed = closed
 
     @classmethod
-    def load(cls, folder: Path, *, threads: int) -> OnnxSession:
-        """Load, check and try out the model; takes seconds and belongs off the request path."""
+    def load(
+        cls, folder: Path, *, threads: int, closed: Callable[[], None] = lambda: None
+    ) -> OnnxSession:
+        """Load and check the model; takes seconds and belongs off the request path.
+
+        `closed` is called once, by `close`.
+        """
         classes = _read_classes(folder / CLASSES_FILE)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
@@ -65,7 +80,7 @@ class OnnxSession:
         # ONNX Runtime's exceptions share no public base class.
         except Exception as error:
             raise BadModel(f"{MODEL_FILE} can't be loaded: {_first_line(error)}") from error
-        loaded = cls(session, classes)
+        loaded = cls(session, classes, closed)
         loaded._check_signature()
         return loaded
 
@@ -74,6 +89,11 @@ class OnnxSession:
         (probabilities,) = self._session.run(["probabilities"], {"image": images})
         answer: Probabilities = probabilities
         return answer
+
+    def close(self) -> None:
+        """Free the model's memory and tell whoever lent the folder."""
+        del self._session
+        self._closed()
 
     def _check_signature(self) -> None:
         inputs = {each.name: (each.type, each.shape) for each in self._session.get_inputs()}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Collection
 from pathlib import Path
 
@@ -128,3 +130,60 @@ def test_a_store_that_began_anew_does_not_get_the_old_files(
     publish(local_store, other)
     cache.remember(local_store.url, local_store.catalog(MODEL))
     assert contents(cache.fetch(local_store, MODEL, 1)).items() >= contents(other).items()
+
+
+def cached_versions(cache_root: Path) -> set[str]:
+    return {path.name.split("-")[0] for path in cache_root.glob(f"*/{MODEL}/[0-9]*-*")}
+
+
+def fetch_and_release(cache: VersionCache, store: ModelStore, version: int) -> Path:
+    fetched = cache.fetch(store, MODEL, version)
+    cache.release(fetched)
+    return fetched
+
+
+@pytest.fixture
+def three_versions(local_store: ModelStore, folder: Path) -> ModelStore:
+    for _ in range(3):
+        publish(local_store, folder)
+    return local_store
+
+
+def size_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def test_over_its_limit_the_version_used_longest_ago_goes(
+    three_versions: ModelStore, cache: VersionCache, tmp_path: Path
+) -> None:
+    one = size_of(fetch_and_release(cache, three_versions, 1))
+    fetch_and_release(cache, three_versions, 2)
+    first = cache.fetch(three_versions, MODEL, 1)  # now version 2 was used longest ago
+    cache.release(first)
+    os.utime(first, (time.time() + 10, time.time() + 10))
+    limited = VersionCache(tmp_path / "cache", limit_bytes=2 * one + one // 2)
+    fetch_and_release(limited, three_versions, 3)
+    assert cached_versions(tmp_path / "cache") == {"1", "3"}
+
+
+def test_a_version_that_somebody_holds_is_never_evicted(
+    three_versions: ModelStore, cache: VersionCache, tmp_path: Path
+) -> None:
+    held = cache.fetch(three_versions, MODEL, 1)
+    fetch_and_release(cache, three_versions, 2)
+    limited = VersionCache(tmp_path / "cache", limit_bytes=1)
+    fetch_and_release(limited, three_versions, 3)
+    assert cached_versions(tmp_path / "cache") == {"1", "3"}, "held by another, and just fetched"
+    assert contents(held)
+    cache.release(held)
+    fetch_and_release(limited, three_versions, 2)
+    assert cached_versions(tmp_path / "cache") == {"2"}
+
+
+def test_an_evicted_version_is_pulled_again(
+    three_versions: ModelStore, tmp_path: Path, folder: Path
+) -> None:
+    limited = VersionCache(tmp_path / "cache", limit_bytes=1)
+    for version in (1, 2, 1):
+        fetched = fetch_and_release(limited, three_versions, version)
+        assert contents(fetched).items() >= contents(folder).items()

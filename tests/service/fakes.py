@@ -41,6 +41,10 @@ class FakeSession:
         self.go_on.set()
         self.failure: Exception | None = None
         self.batches: list[int] = []
+        self.closed = 0
+
+    def close(self) -> None:
+        self.closed += 1
 
     def run(self, images: Images) -> Probabilities:
         assert self.go_on.wait(10)

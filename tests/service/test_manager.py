@@ -131,12 +131,16 @@ def test_a_version_is_unloaded_only_after_its_last_lease_came_back(
     swap.start()
     swap.join(0.2)
     assert swap.is_alive(), "the swap waits for the lease"
+    old = lease.session
+    assert isinstance(old, FakeSession)
+    assert old.closed == 0
     second = manager.lease(None)
     assert second.version == 2, "new requests go to the new version meanwhile"
     second.release()
     lease.release()
     swap.join(5)
     assert not swap.is_alive()
+    assert old.closed == 1
     assert [each.version for each in manager.status()] == [2]
 
 

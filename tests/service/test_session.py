@@ -29,6 +29,14 @@ def test_a_version_answers_with_probabilities_of_its_classes(folder: Path) -> No
     assert session.classes[7].label == "class 7"
 
 
+def test_closing_tells_whoever_lent_the_folder(folder: Path) -> None:
+    told: list[str] = []
+    session = OnnxSession.load(folder, threads=1, closed=lambda: told.append("closed"))
+    assert told == []
+    session.close()
+    assert told == ["closed"]
+
+
 def test_warming_up_runs_every_batch_size_up_to_the_largest() -> None:
     session = FakeSession(1)
     warm_up(session, 12)
@@ -73,6 +81,9 @@ class OddSession:
     def __init__(self, value: float, width: int = len(CLASSES)) -> None:
         self._value = value
         self._width = width
+
+    def close(self) -> None:
+        pass
 
     def run(self, images: Images) -> Probabilities:
         return np.full((len(images), self._width), self._value, np.float32)
