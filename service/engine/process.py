@@ -18,9 +18,9 @@ from model_store import VersionCache, open_store
 from service import metrics
 from service.engine.batcher import Batch, Batcher, Waiting
 from service.engine.lanes import Lanes
+from service.engine.loading import load_version
 from service.engine.manager import VersionManager
 from service.engine.policy import State
-from service.engine.session import FILES, BadModel, OnnxSession, warm_up
 from service.engine.source import StoreSource
 from service.errors import NotReady, ServiceError
 from service.ipc.messages import (
@@ -159,18 +159,14 @@ async def serve(settings: Settings) -> None:
     cache = VersionCache(settings.cache, limit_bytes=settings.cache_mb * 1_000_000)
     source = StoreSource(open_store(settings.store), cache, settings.model, settings.serve)
 
-    def load(version: int) -> OnnxSession:
-        folder = source.fetch(version, FILES)
-        release = partial(source.release, folder)
-        try:
-            session = OnnxSession.load(folder, threads=settings.threads_per_lane, closed=release)
-            warm_up(session, settings.max_batch)
-        except BadModel:
-            release()
-            raise
-        return session
-
-    manager = VersionManager(load)
+    manager = VersionManager(
+        partial(
+            load_version,
+            source,
+            threads=settings.threads_per_lane,
+            max_batch=settings.max_batch,
+        )
+    )
     engine = Engine(settings, manager, source)
     follower = Follower(source, manager, settings.poll_s)
     stop = asyncio.Event()
