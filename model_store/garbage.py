@@ -64,6 +64,8 @@ class Collector:
         plan = find_garbage(catalog, groups, old=old)
         if dry_run:
             return plan
+        # On a full disk the catalog can't be written before some files are gone.
+        self._remove(each for each in plan.orphans if _is_lost(each, plan))
         tokens = frozenset(
             entry.token for entry in catalog.reservations if entry.version in plan.reclaimed
         )
@@ -72,8 +74,7 @@ class Collector:
             # What was committed at the last moment is a version now.
             found = find_garbage(catalog, groups, old=old)
             plan = Garbage(found.orphans, plan.reclaimed, found.kept)
-        for orphan in plan.orphans:
-            self._backend.remove(orphan.prefix)
+        self._remove(plan.orphans)
         self.bury(model, catalog.doomed)
         return plan
 
@@ -85,6 +86,10 @@ class Collector:
         for version in sorted(versions):
             self._backend.remove(f"{model}/{version}")
         self._ledger.change(model, lambda catalog: bury(catalog, versions))
+
+    def _remove(self, orphans: Iterable[Orphan]) -> None:
+        for orphan in orphans:
+            self._backend.remove(orphan.prefix)
 
 
 def find_garbage(catalog: Catalog, groups: dict[str, list[Stored]], *, old: datetime) -> Garbage:
@@ -106,7 +111,7 @@ def find_garbage(catalog: Catalog, groups: dict[str, list[Stored]], *, old: date
     kept: list[Orphan] = []
     for prefix, members in sorted(groups.items()):
         number = _number(prefix)
-        final = not prefix.rpartition("/")[2].startswith(".")
+        final = _is_final(prefix)
         reason, goes = "never committed", prefix not in young
         if number in published and final:
             continue
@@ -137,6 +142,16 @@ def _group(stored: Iterable[Stored], model: str) -> dict[str, list[Stored]]:
         ):
             groups.setdefault(prefix, []).append(each)
     return groups
+
+
+def _is_final(prefix: str) -> bool:
+    return prefix.rpartition("/")[2].isdigit()
+
+
+def _is_lost(orphan: Orphan, plan: Garbage) -> bool:
+    """Tell whether no publisher can make a version of it; without its stage, none can seal."""
+    staged = _STAGED.fullmatch(orphan.prefix.rpartition("/")[2])
+    return staged is not None or (_is_final(orphan.prefix) and orphan.version not in plan.reclaimed)
 
 
 def _number(prefix: str) -> int | None:

@@ -23,7 +23,9 @@ SAVED_MODEL = "saved_model.pb"
 ONNX_SUFFIX = ".onnx"
 
 LOCK = ".lock"
-STAGE_PREFIX = ".stage-"
+# Neither TensorFlow Serving nor Triton takes this for a version. It must also sort behind all
+# numbers: Triton looks into a model's first subfolder for what kind of model it is.
+STAGE_PREFIX = "_stage-"
 TEMPORARY_PREFIX = ".tmp-"
 
 

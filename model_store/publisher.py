@@ -13,7 +13,7 @@ from pathlib import Path
 
 from model_store.backends.base import Backend, Stage
 from model_store.catalog import VersionEntry
-from model_store.errors import InvalidVersion, StoreError
+from model_store.errors import InvalidVersion, NoSpace, StoreError
 from model_store.hashing import HashingReader
 from model_store.identity import rfc3339
 from model_store.layout import MANIFEST, version_prefix
@@ -87,12 +87,24 @@ class Publisher:
                 stage.add(MANIFEST, io.BytesIO(data), len(data))
                 stage.seal()
             self._commit(manifest, hashlib.sha256(data).hexdigest(), token)
-        except BaseException:
-            # Without the release `gc` would find the reservation and wait for its age.
+        except BaseException as error:
             with suppress(StoreError):
-                self._ledger.change(model, lambda catalog: release(catalog, token=token))
+                self._give_up(model, version, token, error)
             raise
         return manifest
+
+    def _give_up(self, model: str, version: int, token: str, error: BaseException) -> None:
+        """Leave nothing for `gc`, which would wait for the reservation's age.
+
+        The files may be sealed already; they go only when nothing can commit them any more.
+        """
+        place = version_prefix(model, version)
+        if isinstance(error, NoSpace) and self._ledger.read(model).get(version) is None:
+            # Only we could commit them, and the release needs the space that they take.
+            self._backend.remove(place)
+        catalog = self._ledger.change(model, lambda newest: release(newest, token=token))
+        if catalog.get(version) is None:
+            self._backend.remove(place)
 
     def _commit(self, manifest: Manifest, sha256: str, token: str) -> None:
         entry = VersionEntry(

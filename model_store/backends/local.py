@@ -1,7 +1,7 @@
 """A shelf in a local folder, readable by TensorFlow Serving and Triton as it stands.
 
-A version folder is filled beside its place under a name that starts with a dot, flushed to disk
-and renamed: readers that scan for numbers never see half of one. Writers of one catalog take
+A version folder is filled beside its place under a name that is no number, flushed to disk and
+renamed: readers that scan for numbers never see half of one. Writers of one catalog take
 turns through a lock file; a process that dies lets go of it.
 """
 
@@ -113,7 +113,7 @@ class LocalBackend:
                 path.unlink(missing_ok=True)
                 return
             doomed = path
-            if not path.name.startswith("."):
+            if not path.name.startswith(STAGE_PREFIX):
                 doomed = path.with_name(f"{STAGE_PREFIX}{path.name}-{uuid.uuid4().hex[:12]}")
                 with suppress(FileNotFoundError):
                     path.rename(doomed)

@@ -164,7 +164,7 @@ def test_delete_of_a_labelled_version_is_refused(shelf: Run) -> None:
 
 
 def test_gc_tells_before_it_removes(shelf: Run, tmp_path: Path) -> None:
-    leftover = tmp_path / "shelf" / MODEL / ".stage-9-0a1b2c3d4e5f" / "model.onnx"
+    leftover = tmp_path / "shelf" / MODEL / "_stage-9-0a1b2c3d4e5f" / "model.onnx"
     leftover.parent.mkdir()
     leftover.write_bytes(b"12345")
     os.utime(leftover, (1, 1))

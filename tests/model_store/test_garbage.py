@@ -154,7 +154,7 @@ def test_files_that_hotshelf_did_not_write_are_not_touched(
     assert (tmp_path / "shelf" / MODEL / "007" / "x").read_text() == "mine"
 
 
-@pytest.mark.parametrize("leftover", [".stage-2-0a1b2c3d4e5f", ".tmp-0a1b2c3d4e5f"])
+@pytest.mark.parametrize("leftover", ["_stage-2-0a1b2c3d4e5f", ".tmp-0a1b2c3d4e5f"])
 def test_working_files_that_a_crash_left_are_removed(
     local_store: ModelStore, folder: Path, tmp_path: Path, leftover: str
 ) -> None:

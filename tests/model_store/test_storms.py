@@ -73,7 +73,7 @@ def test_publishers_that_are_killed_leave_a_sound_shelf_and_gc_removes_exactly_t
 
     garbage = store.gc(MODEL, older_than=AT_ONCE)
 
-    final = {orphan.version for orphan in garbage.orphans if "/.stage-" not in orphan.prefix}
+    final = {orphan.version for orphan in garbage.orphans if "/_stage-" not in orphan.prefix}
     assert {number for number in final if number is not None} == orphans
     assert set(garbage.reclaimed) == {entry.version for entry in catalog.reservations}
     assert stored_versions(store, tmp_path) == committed
