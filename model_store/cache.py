@@ -3,6 +3,7 @@
 ::
 
     <root>/<store>/resnet50/catalog.json       the last catalog seen
+    <root>/<store>/resnet50/.7.entry.json      what it says of a version that it has archived
     <root>/<store>/resnet50/7-0a1b2c3d4e5f/    a pulled version; the digits are its manifest's
 
 Processes share it: each holds a lock on the versions it has fetched until it releases them.
@@ -42,6 +43,9 @@ class Source(Protocol):
 
     def catalog(self, model: str, *, known: Catalog | None = None) -> Catalog:
         """Return the model's catalog."""
+
+    def entry(self, model: str, version: int) -> VersionEntry:
+        """Return what the catalog says of the version, however old it is."""
 
     def pull(
         self, model: str, version: int, destination: Path, *, files: Collection[str] | None = None
@@ -122,12 +126,30 @@ class VersionCache:
 
     def _entry(self, store: Source, model: str, version: int) -> VersionEntry:
         remembered = self.recall(store.url, model)
-        entry = remembered.get(version) if remembered else None
+        entry = self._remembered(store.url, remembered, version) if remembered else None
         if entry is not None:
             return entry
         catalog = store.catalog(model)
         self.remember(store.url, catalog)
-        return catalog.find(version)
+        entry = catalog.get(version)
+        if entry is None and catalog.exists(version):
+            entry = store.entry(model, version)
+            write_atomically(self._note(store.url, model, version), msgspec.json.encode(entry))
+        return entry or catalog.find(version)
+
+    def _remembered(self, url: str, catalog: Catalog, version: int) -> VersionEntry | None:
+        entry = catalog.get(version)
+        if entry is not None or not catalog.exists(version):
+            return entry
+        try:
+            return msgspec.json.decode(
+                self._note(url, catalog.model, version).read_bytes(), type=VersionEntry
+            )
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            return None
+
+    def _note(self, url: str, model: str, version: int) -> Path:
+        return self._home(url, model) / f".{version}.entry.json"
 
     def _home(self, url: str, model: str) -> Path:
         return self._root / hashlib.sha256(url.encode()).hexdigest()[:16] / check_model(model)

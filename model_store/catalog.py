@@ -1,5 +1,8 @@
 """A model's catalog: which versions exist, what labels point at, and who moved them.
 
+A long catalog keeps its newest rows and the labelled ones; older rows lie in pages that are never
+changed, and the catalog knows the numbers that each page holds.
+
 The values here never touch a backend. How the catalog may change is in `transitions.py`, how it
 is written down in `catalog_json.py`.
 """
@@ -12,6 +15,7 @@ from typing import Literal
 import msgspec
 
 from model_store.errors import Corrupt, NotFound
+from model_store.runs import Runs, holds, numbers_of
 
 Action = Literal["label", "unlabel", "rollback", "delete", "refused"]
 
@@ -53,11 +57,33 @@ class Reservation(msgspec.Struct, frozen=True):
     by: str
 
 
+class VersionPage(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Older versions, written once under `name`; `runs` are those of them that only it holds.
+
+    A version that was deleted, or whose row is in the catalog again, isn't in `runs`.
+    """
+
+    name: str
+    sha256: str
+    runs: Runs
+
+
+class EventPage(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Older events, `count` of them, written once under `name`."""
+
+    name: str
+    sha256: str
+    count: int
+
+
 @dataclass(frozen=True, slots=True)
 class Catalog:
     """What is on the shelf for one model; `etag` is None where nothing was ever written.
 
-    `doomed` are versions whose deletion was decided but whose files may still be there.
+    `versions` are, ascending, the rows of the newest ones (a hundred at least, where there are so
+    many) and of the labelled ones; `version_pages` hold all others. `history` is the newest
+    events, `event_pages` hold those before. `doomed` are versions whose deletion was decided but
+    whose files may still be there. `sweeps` counts how often `gc` removed pages.
     """
 
     model: str
@@ -67,6 +93,9 @@ class Catalog:
     next_version: int = 1
     reservations: tuple[Reservation, ...] = ()
     doomed: tuple[int, ...] = ()
+    version_pages: tuple[VersionPage, ...] = ()
+    event_pages: tuple[EventPage, ...] = ()
+    sweeps: int = 0
     etag: str | None = None
 
     @property
@@ -74,40 +103,76 @@ class Catalog:
         """The newest version, None where there is none."""
         return self.versions[-1] if self.versions else None
 
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Every version's number, ascending, archived ones included."""
+        archived = (number for page in self.version_pages for number in numbers_of(page.runs))
+        return tuple(sorted([*archived, *(entry.version for entry in self.versions)]))
+
+    @property
+    def event_count(self) -> int:
+        """How many events there ever were."""
+        return self.archived_events + len(self.history)
+
+    @property
+    def archived_events(self) -> int:
+        """How many events lie in pages."""
+        return sum(page.count for page in self.event_pages)
+
+    def exists(self, version: int) -> bool:
+        """Tell whether there is such a version, archived or not."""
+        return self.get(version) is not None or self.page_of(version) is not None
+
+    def check_exists(self, version: int) -> int:
+        """Return the version; raise NotFound, listing what exists, if there is none."""
+        if not self.exists(version):
+            raise NotFound(f"{self.model} has no version {version}; {self._what_exists()}")
+        return version
+
     def find(self, version: int) -> VersionEntry:
-        """Return the entry; raise NotFound, listing what exists."""
+        """Return the row; raise NotFound, listing what exists.
+
+        An archived version's row isn't here but in a page: `ModelStore.entry` reads it.
+        """
         entry = self.get(version)
         if entry is None:
-            raise NotFound(f"{self.model} has no version {version}; {self._what_exists()}")
+            self.check_exists(version)
+            raise NotFound(f"{self.model} {version} is archived; ask the store for its entry")
         return entry
 
     def get(self, version: int) -> VersionEntry | None:
-        """Return the entry, or None."""
+        """Return the row, or None; as with `find`, an archived version's isn't here."""
         # Newest first: nearly every question is about one of the last versions.
         return next((entry for entry in reversed(self.versions) if entry.version == version), None)
+
+    def page_of(self, version: int) -> VersionPage | None:
+        """Return the page that holds the archived version, None where none does."""
+        return next((page for page in self.version_pages if holds(page.runs, version)), None)
 
     def labels_of(self, version: int) -> tuple[str, ...]:
         """Return the labels that point at the version, sorted."""
         return tuple(sorted(label for label, at in self.labels.items() if at == version))
 
     def _what_exists(self) -> str:
-        if not self.versions:
+        numbers = self.numbers
+        if not numbers:
             return "nothing is published yet"
-        newest = ", ".join(str(entry.version) for entry in self.versions[-_LISTED_VERSIONS:])
-        hidden = len(self.versions) - _LISTED_VERSIONS
+        newest = ", ".join(map(str, numbers[-_LISTED_VERSIONS:]))
+        hidden = len(numbers) - _LISTED_VERSIONS
         return f"it has {newest}" + (f" and {hidden} older ones" if hidden > 0 else "")
 
 
 def check_catalog(catalog: Catalog, where: str) -> Catalog:
     """Return the catalog; raise Corrupt where its parts contradict each other."""
-    numbers = [entry.version for entry in catalog.versions]
-    taken = numbers + [reservation.version for reservation in catalog.reservations]
-    if numbers != sorted(set(numbers)) or any(number < 1 for number in numbers):
+    rows = [entry.version for entry in catalog.versions]
+    numbers = catalog.numbers
+    taken = [*numbers, *(reservation.version for reservation in catalog.reservations)]
+    if rows != sorted(rows) or len(set(numbers)) != len(numbers) or min(numbers, default=1) < 1:
         raise Corrupt(f"{where}: versions aren't ascending; restore the catalog from a copy")
     if taken and max(taken) >= catalog.next_version:
         raise Corrupt(f"{where}: next_version is already taken; restore the catalog from a copy")
     if len(set(taken)) != len(taken):
         raise Corrupt(f"{where}: a reserved number is published; restore the catalog from a copy")
-    if not set(catalog.labels.values()) <= set(numbers):
+    if not set(catalog.labels.values()) <= set(rows):
         raise Corrupt(f"{where}: a label points at no version; restore the catalog from a copy")
     return catalog

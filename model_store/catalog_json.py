@@ -1,18 +1,32 @@
 """The catalog as it is written down.
 
-Versions, events and reservations are rows (JSON arrays), one a line: ten thousand versions stay
-near one megabyte, and a difference between two catalogs reads line by line.
+Versions, events and reservations are rows (JSON arrays), one a line: a difference between two
+catalogs reads line by line. A catalog that has no pages is written in format 1, so that everything
+that ever read catalogs reads it; one that has is written in format 2.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
 import msgspec
 
-from model_store.catalog import Action, Catalog, Event, Reservation, VersionEntry, check_catalog
+from model_store.catalog import (
+    Action,
+    Catalog,
+    Event,
+    EventPage,
+    Reservation,
+    VersionEntry,
+    VersionPage,
+    check_catalog,
+)
 from model_store.errors import Corrupt
 from model_store.names import show
 
 FORMAT = 1
+PAGED_FORMAT = 2
 
 
 class _VersionRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -48,6 +62,19 @@ class _Sheet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reservations: list[_ReservationRow]
     doomed: list[int]
     history: list[_EventRow]
+    version_pages: list[VersionPage] = []
+    event_pages: list[EventPage] = []
+    sweeps: int = 0
+
+
+class _VersionSheet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    model: str
+    versions: list[_VersionRow]
+
+
+class _EventSheet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    model: str
+    events: list[_EventRow]
 
 
 class _Stamp(msgspec.Struct, frozen=True):
@@ -56,22 +83,47 @@ class _Stamp(msgspec.Struct, frozen=True):
 
 _decode_stamp = msgspec.json.Decoder(_Stamp).decode
 _decode_sheet = msgspec.json.Decoder(_Sheet).decode
+_decode_versions = msgspec.json.Decoder(_VersionSheet).decode
+_decode_events = msgspec.json.Decoder(_EventSheet).decode
 
 
 def encode_catalog(catalog: Catalog) -> bytes:
     """Return the catalog as JSON, one row a line; the ETag isn't part of it."""
-    head = {
-        "format": FORMAT,
+    paged = bool(catalog.version_pages or catalog.event_pages or catalog.sweeps)
+    head: dict[str, object] = {
+        "format": PAGED_FORMAT if paged else FORMAT,
         "model": catalog.model,
         "next_version": catalog.next_version,
         "labels": catalog.labels,
     }
-    lists: dict[str, list[object]] = {
-        "versions": [list(msgspec.structs.astuple(entry)) for entry in catalog.versions],
-        "reservations": [list(msgspec.structs.astuple(entry)) for entry in catalog.reservations],
-        "doomed": list(catalog.doomed),
-        "history": [list(msgspec.structs.astuple(entry)) for entry in catalog.history],
+    lists: dict[str, Iterable[object]] = {
+        "versions": map(_row, catalog.versions),
+        "reservations": map(_row, catalog.reservations),
+        "doomed": catalog.doomed,
+        "history": map(_row, catalog.history),
     }
+    if paged:
+        head["sweeps"] = catalog.sweeps
+        lists["version_pages"] = catalog.version_pages
+        lists["event_pages"] = catalog.event_pages
+    return _encode(head, lists)
+
+
+def encode_versions(model: str, versions: Iterable[VersionEntry]) -> bytes:
+    """Return a page of versions as JSON."""
+    return _encode({"model": model}, {"versions": map(_row, versions)})
+
+
+def encode_events(model: str, events: Iterable[Event]) -> bytes:
+    """Return a page of events as JSON."""
+    return _encode({"model": model}, {"events": map(_row, events)})
+
+
+def _row(entry: msgspec.Struct) -> list[object]:
+    return list(msgspec.structs.astuple(entry))
+
+
+def _encode(head: Mapping[str, object], lists: Mapping[str, Iterable[object]]) -> bytes:
     lines = [f'"{key}":'.encode() + msgspec.json.encode(value) for key, value in head.items()]
     for key, rows in lists.items():
         body = b",\n  ".join(msgspec.json.encode(row) for row in rows)
@@ -79,20 +131,48 @@ def encode_catalog(catalog: Catalog) -> bytes:
     return b"{" + b",\n ".join(lines) + b"}\n"
 
 
+def decode_versions(data: bytes, *, model: str, where: str) -> tuple[VersionEntry, ...]:
+    """Return a page's versions; raise Corrupt for anything but a page of that model."""
+    with _page_edge(where):
+        sheet = _decode_versions(data)
+    _check_model(sheet.model, model, where)
+    return tuple(VersionEntry(*msgspec.structs.astuple(row)) for row in sheet.versions)
+
+
+def decode_events(data: bytes, *, model: str, where: str) -> tuple[Event, ...]:
+    """Return a page's events; raise Corrupt for anything but a page of that model."""
+    with _page_edge(where):
+        sheet = _decode_events(data)
+    _check_model(sheet.model, model, where)
+    return tuple(Event(*msgspec.structs.astuple(row)) for row in sheet.events)
+
+
+@contextmanager
+def _page_edge(where: str) -> Iterator[None]:
+    try:
+        yield
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Corrupt(f"{where} isn't a page of a catalog ({error}); restore it") from error
+
+
+def _check_model(found: str, model: str, where: str) -> None:
+    if found != model:
+        raise Corrupt(f"{where} is of the catalog of {show(found)}, not of {show(model)}")
+
+
 def decode_catalog(data: bytes, *, model: str, etag: str | None, where: str) -> Catalog:
     """Return the catalog; raise Corrupt for anything but a sound catalog of that model."""
     try:
         stamp = _decode_stamp(data)
-        if stamp.format != FORMAT:
+        if stamp.format not in {FORMAT, PAGED_FORMAT}:
             raise Corrupt(
-                f"{where} is written in format {stamp.format} and this Hotshelf reads {FORMAT};"
-                " install the version of Hotshelf that wrote it"
+                f"{where} is written in format {stamp.format} and this Hotshelf reads {FORMAT}"
+                f" and {PAGED_FORMAT}; install the version of Hotshelf that wrote it"
             )
         sheet = _decode_sheet(data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Corrupt(f"{where} isn't a catalog ({error}); restore it from a copy") from error
-    if sheet.model != model:
-        raise Corrupt(f"{where} is the catalog of {show(sheet.model)}, not of {show(model)}")
+    _check_model(sheet.model, model, where)
     catalog = Catalog(
         model=sheet.model,
         versions=tuple(VersionEntry(*msgspec.structs.astuple(row)) for row in sheet.versions),
@@ -103,6 +183,9 @@ def decode_catalog(data: bytes, *, model: str, etag: str | None, where: str) -> 
             Reservation(*msgspec.structs.astuple(row)) for row in sheet.reservations
         ),
         doomed=tuple(sheet.doomed),
+        version_pages=tuple(sheet.version_pages),
+        event_pages=tuple(sheet.event_pages),
+        sweeps=sheet.sweeps,
         etag=etag,
     )
     return check_catalog(catalog, where)

@@ -29,7 +29,7 @@ CORRUPT_EXIT_CODE = 5
 def resolve(catalog: Catalog, text: str) -> int:
     """Return the version that a number, a label or `latest` means; raise NotFound."""
     if text.isascii() and text.isdigit():
-        return catalog.find(int(text)).version
+        return catalog.check_exists(int(text))
     if text in catalog.labels:
         return catalog.labels[text]
     if text == "latest":
@@ -42,7 +42,7 @@ def resolve(catalog: Catalog, text: str) -> int:
 
 def list_versions(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
     """Print the versions, newest first."""
-    catalog = store.catalog(args.model)
+    catalog = store.whole_catalog(args.model) if args.all else store.catalog(args.model)
     shown = catalog.versions if args.all else catalog.versions[-LISTED_VERSIONS:]
     if args.json:
         console.json(
@@ -68,7 +68,7 @@ def list_versions(args: argparse.Namespace, store: ModelStore, console: Console)
         for entry in reversed(shown)
     ]
     console.say(tables.table(("VERSION", "PUBLISHED (UTC)", "BY", "SIZE", "LABELS"), rows))
-    hidden = len(catalog.versions) - len(shown)
+    hidden = len(catalog.numbers) - len(shown)
     if hidden:
         console.say(f"… and {hidden} older ones; --all shows them")
     return 0
@@ -125,7 +125,7 @@ def latest(args: argparse.Namespace, store: ModelStore, console: Console) -> int
 
 def history(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
     """Print the catalog's events, oldest first."""
-    events = store.catalog(args.model).history
+    events = store.whole_catalog(args.model).history
     if args.json:
         console.json(list(events))
         return 0
@@ -173,16 +173,15 @@ def watch(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
 
 
 def _changes(before: Catalog, after: Catalog) -> list[dict[str, str]]:
-    old = {entry.version for entry in before.versions}
     changes = [
         {
             "at": entry.published_at,
             "text": f"{entry.published_at} {entry.published_by} published {entry.version}",
         }
         for entry in after.versions
-        if entry.version not in old
+        if not before.exists(entry.version)
     ]
-    for event in after.history[len(before.history) :]:
+    for event in after.history[max(0, before.event_count - after.archived_events) :]:
         what = f"{event.action} {event.label or ''} {event.before or '–'} → {event.after or '–'}"
         changes.append({"at": event.at, "text": f"{event.at} {event.by} {what}"})
     return sorted(changes, key=lambda change: change["at"])
@@ -205,9 +204,7 @@ def pull(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
 def verify(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
     """Check versions on the shelf; the exit code tells of damage."""
     catalog = store.catalog(args.model)
-    versions = [resolve(catalog, text) for text in args.versions] or [
-        entry.version for entry in catalog.versions
-    ]
+    versions = [resolve(catalog, text) for text in args.versions] or list(catalog.numbers)
     report: dict[int, list[dict[str, str]]] = {}
     for version in versions:
         with console.progress() as progress:

@@ -4,6 +4,10 @@ A folder whose number is neither a version nor reserved can never become a versi
 `commit` wants the reservation. So `gc` first takes old reservations back by compare-and-swap, and
 removes files only after that: a publisher that was merely slow is then refused at its commit and
 never ends up with a version whose files are gone.
+
+Pages of catalogs are safe for the same reason. Each is named once, by the change that wrote it, so
+`gc` lists the pages first, then swaps the catalog, and removes what was listed and the swapped
+catalog doesn't name: a change that was on its way fails and writes new pages under new names.
 """
 
 from __future__ import annotations
@@ -16,11 +20,20 @@ from datetime import datetime, timedelta
 from model_store.backends.base import Backend, Stored
 from model_store.catalog import Catalog
 from model_store.identity import parse_rfc3339
-from model_store.layout import STAGE_PREFIX, TEMPORARY_PREFIX, version_of
+from model_store.layout import (
+    STAGE_PREFIX,
+    TEMPORARY_PREFIX,
+    PageKind,
+    parse_page,
+    version_of,
+)
 from model_store.ledger import Ledger
-from model_store.transitions import bury, reclaim
+from model_store.transitions import bury, reclaim, sweep
 
 _STAGED = re.compile(re.escape(STAGE_PREFIX) + r"([1-9][0-9]*)-[0-9a-f]+")
+_STAGED_PAGE = re.compile(
+    re.escape(STAGE_PREFIX) + r"_(versions|events)-[1-9][0-9]*-[0-9a-f]+-[0-9a-f]+"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +72,7 @@ class Collector:
     def collect(self, model: str, *, older_than: timedelta, dry_run: bool) -> Garbage:
         """Remove what no catalog names and is older; return what was, or would be, removed."""
         old = self._now() - older_than
-        catalog = self._ledger.read(model)
+        catalog = planned_on = self._ledger.read(model)
         groups = _group(self._backend.list(model), model)
         plan = find_garbage(catalog, groups, old=old)
         if dry_run:
@@ -69,9 +82,12 @@ class Collector:
         tokens = frozenset(
             entry.token for entry in catalog.reservations if entry.version in plan.reclaimed
         )
+        if any(_page(orphan.prefix) for orphan in plan.orphans):
+            catalog = self._ledger.change(model, sweep)
         if tokens:
             catalog = self._ledger.change(model, lambda newest: reclaim(newest, tokens))
-            # What was committed at the last moment is a version now.
+        if catalog is not planned_on:
+            # What was committed or named at the last moment is so now.
             found = find_garbage(catalog, groups, old=old)
             plan = Garbage(found.orphans, plan.reclaimed, found.kept)
         self._remove(plan.orphans)
@@ -106,16 +122,20 @@ def find_garbage(catalog: Catalog, groups: dict[str, list[Stored]], *, old: date
         if parse_rfc3339(entry.at) < old and entry.version not in busy
     }
     reserved = {entry.version: entry for entry in catalog.reservations}
-    published = {entry.version for entry in catalog.versions}
+    published = frozenset(catalog.numbers)
+    named = {page.name for page in catalog.version_pages}
+    named |= {page.name for page in catalog.event_pages}
     orphans: list[Orphan] = []
     kept: list[Orphan] = []
     for prefix, members in sorted(groups.items()):
         number = _number(prefix)
         final = _is_final(prefix)
         reason, goes = "never committed", prefix not in young
-        if number in published and final:
+        if (number in published and final) or prefix.partition("/")[2] in named:
             continue
-        if number in reserved and number not in stale:
+        if _is_ahead(prefix, catalog):
+            reason, goes = "a newer catalog's page; was an old catalog restored?", False
+        elif number in reserved and number not in stale:
             reason, goes = f"being published by {reserved[number].by}", False
         elif number in catalog.doomed:
             reason, goes = "its deletion was interrupted", True
@@ -138,6 +158,8 @@ def _group(stored: Iterable[Stored], model: str) -> dict[str, list[Stored]]:
         if (
             version_of(prefix + "/", model)
             or _STAGED.fullmatch(name)
+            or _STAGED_PAGE.fullmatch(name)
+            or parse_page(name)
             or name.startswith(TEMPORARY_PREFIX)
         ):
             groups.setdefault(prefix, []).append(each)
@@ -160,3 +182,16 @@ def _number(prefix: str) -> int | None:
     if staged:
         return int(staged[1])
     return int(name) if name.isdigit() else None
+
+
+def _page(prefix: str) -> tuple[PageKind, int] | None:
+    return parse_page(prefix.partition("/")[2])
+
+
+def _is_ahead(prefix: str, catalog: Catalog) -> bool:
+    """Tell whether the page belongs to a catalog that is newer than this one."""
+    page = _page(prefix)
+    if page is None:
+        return False
+    kind, reached = page
+    return reached > (catalog.next_version if kind == "versions" else catalog.event_count)

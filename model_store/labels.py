@@ -54,5 +54,7 @@ class Labels:
         before = (seen or self._ledger.read(model)).labels.get(label)
         at, by = rfc3339(self._now()), self._who()
         return self._ledger.change(
-            model, lambda catalog: roll_back(catalog, label, seen=before, at=at, by=by)
+            model,
+            lambda catalog: roll_back(catalog, label, seen=before, at=at, by=by),
+            whole_history=True,
         )

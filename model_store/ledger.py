@@ -7,11 +7,15 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from model_store.archive import Bounds
 from model_store.backends.base import Backend
-from model_store.catalog import Catalog
+from model_store.catalog import Catalog, VersionEntry
 from model_store.catalog_json import decode_catalog, encode_catalog
 from model_store.errors import Conflict, NotFound
 from model_store.layout import catalog_key
+from model_store.pages import Pages
+
+Transition = Callable[[Catalog], Catalog]
 
 PATIENCE_S = 60.0
 _LONGEST_PAUSE_S = 0.5
@@ -20,9 +24,17 @@ _LONGEST_PAUSE_S = 0.5
 class Ledger:
     """The catalogs of one store."""
 
-    def __init__(self, url: str, backend: Backend, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        url: str,
+        backend: Backend,
+        *,
+        patience_s: float = PATIENCE_S,
+        bounds: Bounds | None = None,
+    ) -> None:
         self._url = url
         self._backend = backend
+        self._pages = Pages(url, backend, bounds or Bounds())
         self._patience_s = patience_s
 
     def read(self, model: str, known: Catalog | None = None) -> Catalog:
@@ -40,18 +52,27 @@ class Ledger:
             return known
         return decode_catalog(blob.data, model=model, etag=blob.etag, where=f"{self._url}/{key}")
 
-    def change(self, model: str, transition: Callable[[Catalog], Catalog]) -> Catalog:
+    def whole(self, catalog: Catalog) -> Catalog:
+        """Return the same catalog with every version and event in it; reads all its pages."""
+        return self._pages.whole(catalog)
+
+    def entry(self, model: str, version: int) -> VersionEntry:
+        """Return the version's row; reads one page if it is archived. Raises NotFound."""
+        return self._pages.entry(self.read(model), version)
+
+    def change(self, model: str, transition: Transition, *, whole_history: bool = False) -> Catalog:
         """Apply the transition to the newest catalog, again whenever somebody else was faster.
 
-        Returns the catalog that was written, or the one found where the transition changes
-        nothing. Raises Conflict after too long a race.
+        With `whole_history` the transition sees all events, else the newest. Returns the catalog
+        that was written, or the one found where the transition changes nothing. Raises Conflict
+        after too long a race.
         """
         deadline = time.monotonic() + self._patience_s
         known: Catalog | None = None
         attempt = 0
         while True:
             known = self.read(model, known)
-            wanted = transition(known)
+            wanted = self._next(known, transition, whole_history=whole_history)
             if wanted is known:
                 return known
             try:
@@ -69,3 +90,13 @@ class Ledger:
                 time.sleep(random.uniform(0, pause_s))  # noqa: S311
                 continue
             return replace(wanted, etag=etag)
+
+    def _next(self, known: Catalog, transition: Transition, *, whole_history: bool) -> Catalog:
+        offered = self._pages.with_history(known) if whole_history else known
+        wanted = transition(offered)
+        if wanted is offered:
+            return known
+        if whole_history:
+            # Transitions append events; those before are in their pages already.
+            wanted = replace(wanted, history=wanted.history[known.archived_events :])
+        return self._pages.settle(wanted)

@@ -99,11 +99,11 @@ class Publisher:
         The files may be sealed already; they go only when nothing can commit them any more.
         """
         place = version_prefix(model, version)
-        if isinstance(error, NoSpace) and self._ledger.read(model).get(version) is None:
+        if isinstance(error, NoSpace) and not self._ledger.read(model).exists(version):
             # Only we could commit them, and the release needs the space that they take.
             self._backend.remove(place)
         catalog = self._ledger.change(model, lambda newest: release(newest, token=token))
-        if catalog.get(version) is None:
+        if not catalog.exists(version):
             self._backend.remove(place)
 
     def _commit(self, manifest: Manifest, sha256: str, token: str) -> None:

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from model_store import identity
+from model_store.archive import Bounds
 from model_store.backends.base import Backend
-from model_store.catalog import Catalog
+from model_store.catalog import Catalog, VersionEntry
 from model_store.errors import Corrupt, NotFound
 from model_store.garbage import Collector, Garbage
 from model_store.labels import Labels
@@ -62,10 +63,11 @@ class ModelStore:
         *,
         who: Callable[[], str] = identity.who,
         now: Callable[[], datetime] = identity.now,
+        bounds: Bounds | None = None,
     ) -> None:
         self.url = url
         self._backend = backend
-        self._ledger = Ledger(url, backend)
+        self._ledger = Ledger(url, backend, bounds=bounds)
         self._publisher = Publisher(backend, self._ledger, who=who, now=now)
         self._puller = Puller(backend, url)
         self._labels = Labels(self._ledger, who=who, now=now)
@@ -84,10 +86,22 @@ class ModelStore:
     def catalog(self, model: str, *, known: Catalog | None = None) -> Catalog:
         """Return the model's catalog in one conditional GET.
 
-        Returns `known` itself when nothing has changed since. A model that nobody has published
-        yet has an empty catalog.
+        Its `versions` and `history` are the newest ones where there are hundreds; `whole_catalog`
+        has all. Returns `known` itself when nothing has changed since. A model that nobody has
+        published yet has an empty catalog.
         """
         return self._ledger.read(model, known)
+
+    def whole_catalog(self, model: str) -> Catalog:
+        """Return the catalog with every version and event in it, however old.
+
+        Reads the pages of a long catalog one by one; ordinary ones have none.
+        """
+        return self._ledger.whole(self._ledger.read(model))
+
+    def entry(self, model: str, version: int) -> VersionEntry:
+        """Return what the catalog says of the version, however old it is; raises NotFound."""
+        return self._ledger.entry(model, version)
 
     def manifest(self, model: str, version: int) -> Manifest:
         """Return the manifest; raises NotFound, or Corrupt where it isn't the published one."""
@@ -187,7 +201,7 @@ class ModelStore:
         self._backend.probe(check_model(model))
 
     def _verified_manifest(self, model: str, version: int) -> tuple[Manifest, bytes]:
-        entry = self._ledger.read(model).find(version)
+        entry = self._ledger.entry(model, version)
         key = file_key(model, version, MANIFEST)
         where = f"{self.url}/{key}"
         try:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from model_store.catalog import Catalog, Event, Reservation, VersionEntry
+import msgspec
+
+from model_store.catalog import Catalog, Event, Reservation, VersionEntry, VersionPage
 from model_store.errors import Conflict, NotFound
+from model_store.runs import holds, without
 
 
 def reserve(catalog: Catalog, *, token: str, at: str, by: str) -> Catalog:
@@ -39,7 +42,7 @@ def release(catalog: Catalog, *, token: str) -> Catalog:
 
 def commit(catalog: Catalog, entry: VersionEntry, *, token: str) -> Catalog:
     """Turn the reservation into a version; raise Conflict where `gc` has reclaimed it."""
-    if catalog.get(entry.version) == entry:
+    if catalog.get(entry.version) == entry or catalog.page_of(entry.version):
         return catalog
     if all(reservation.token != token for reservation in catalog.reservations):
         raise Conflict(
@@ -61,7 +64,7 @@ def move_label(
     if event in catalog.history:
         return catalog
     if version is not None:
-        catalog.find(version)
+        catalog.check_exists(version)
     current = catalog.labels.get(label)
     if current is None and seen is None and version is None:
         has = ", ".join(sorted(catalog.labels)) or "no label at all"
@@ -77,7 +80,7 @@ def roll_back(catalog: Catalog, label: str, *, seen: int | None, at: str, by: st
     """Undo the label's last move that isn't undone yet; repeated, go back move by move.
 
     Raises NotFound where there is no such label, Conflict where there is nothing to go back to
-    or somebody moved it.
+    or somebody moved it. Wants the whole history.
     """
     if any((event.at, event.by, event.label) == (at, by, label) for event in catalog.history):
         return catalog
@@ -91,7 +94,7 @@ def roll_back(catalog: Catalog, label: str, *, seen: int | None, at: str, by: st
             f"{catalog.model}: before its last move {label} pointed at nothing; unlabel it, if that"
             " is meant"
         )
-    if catalog.get(target) is None:
+    if not catalog.exists(target):
         raise Conflict(
             f"{catalog.model}: {label} pointed at version {target}, which was deleted; label"
             " another version"
@@ -113,7 +116,7 @@ def doom(catalog: Catalog, version: int, *, at: str, by: str) -> Catalog:
     """Take the version out of the catalog; raise Conflict while a label points at it."""
     if version in catalog.doomed:
         return catalog
-    entry = catalog.find(version)
+    catalog.check_exists(version)
     labels = ", ".join(catalog.labels_of(version))
     if labels:
         raise Conflict(
@@ -121,7 +124,8 @@ def doom(catalog: Catalog, version: int, *, at: str, by: str) -> Catalog:
         )
     return replace(
         catalog,
-        versions=tuple(kept for kept in catalog.versions if kept is not entry),
+        versions=tuple(kept for kept in catalog.versions if kept.version != version),
+        version_pages=_pages_without(catalog.version_pages, version),
         doomed=(*catalog.doomed, version),
         history=(*catalog.history, Event(at, by, "delete", None, version, None)),
     )
@@ -139,6 +143,22 @@ def reclaim(catalog: Catalog, tokens: frozenset[str]) -> Catalog:
     if len(kept) == len(catalog.reservations):
         return catalog
     return replace(catalog, reservations=kept)
+
+
+def sweep(catalog: Catalog) -> Catalog:
+    """Make every change fail that was prepared on this catalog and may name a page it wrote."""
+    return replace(catalog, sweeps=catalog.sweeps + 1)
+
+
+def _pages_without(pages: tuple[VersionPage, ...], version: int) -> tuple[VersionPage, ...]:
+    gone = frozenset({version})
+    return tuple(
+        page
+        if not holds(page.runs, version)
+        else msgspec.structs.replace(page, runs=without(page.runs, gone))
+        for page in pages
+        if page.runs != ((version, version),)
+    )
 
 
 def _moved(catalog: Catalog, event: Event) -> Catalog:
@@ -170,7 +190,7 @@ def _who_moved(catalog: Catalog, label: str, seen: int | None) -> str:
             told = f"{event.by} moved it at {event.at} ({event.action})"
             break
     else:
-        told = "its history doesn't say who moved it"
+        told = "its recent history doesn't say who moved it"
     return (
         f"{catalog.model}: {label} pointed at {then_at} when you looked and points at {now_at} now:"
         f" {told}; look again before you decide"

@@ -13,13 +13,12 @@ log = logging.getLogger(__name__)
 
 def aspired_versions(catalog: Catalog, serve: Serve) -> frozenset[int]:
     """Return the versions of the catalog that `serve` picks."""
-    existing = [each.version for each in catalog.versions]
     if serve.label:
         labelled = catalog.labels.get(serve.label)
         return frozenset(() if labelled is None else (labelled,))
     if serve.versions:
-        return frozenset(existing) & frozenset(serve.versions)
-    return frozenset(existing[-serve.latest :])
+        return frozenset(version for version in serve.versions if catalog.exists(version))
+    return frozenset(each.version for each in catalog.versions[-serve.latest :])
 
 
 class StoreSource:

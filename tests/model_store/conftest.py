@@ -13,6 +13,7 @@ from model_store.backends.local import LocalBackend
 from model_store.url import AzureUrl
 from tests.azurite_server import ACCOUNT, Azurite
 from tests.model_store.material import make_folder
+from tests.model_store.memory_backend import MemoryBackend
 
 
 @pytest.fixture
@@ -53,9 +54,12 @@ def store(store_url: str) -> Iterator[ModelStore]:
     opened.close()
 
 
-@pytest.fixture(params=["local", "azure"])
+@pytest.fixture(params=["local", "azure", "memory"])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
-    """Both backends, one after the other."""
+    """Both backends, and the fake that stands for them elsewhere, one after the other."""
+    if request.param == "memory":
+        yield MemoryBackend()
+        return
     if request.param == "local":
         yield LocalBackend(tmp_path / "shelf")
         return

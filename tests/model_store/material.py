@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from pathlib import Path
 
-from model_store import Lineage, Manifest, ModelStore, Signature, TensorSpec
+from model_store import (
+    Catalog,
+    Event,
+    Lineage,
+    Manifest,
+    ModelStore,
+    Signature,
+    TensorSpec,
+    VersionEntry,
+)
 
 SIGNATURE = Signature(
     inputs=(TensorSpec("image", "uint8", (None, 64, 64, 3)),),
@@ -25,6 +35,7 @@ LINEAGE = Lineage(
 )
 METRICS = {"model.onnx": {"top1": 0.61, "top5": 0.83}}
 MODEL = "resnet50"
+AT = "2026-01-01T00:00:00.000000Z"
 
 
 def make_folder(folder: Path, *, seed: int = 0, size: int = 1000) -> Path:
@@ -51,3 +62,22 @@ def contents(folder: Path) -> dict[str, bytes]:
         for path in folder.rglob("*")
         if path.is_file()
     }
+
+
+def entry(version: int) -> VersionEntry:
+    digest = hashlib.sha256(str(version).encode()).hexdigest()
+    return VersionEntry(version, digest, AT, "anna@trainer-7.example.org", 102_400_000)
+
+
+def long_catalog(versions: int, events: int = 0) -> Catalog:
+    moved = tuple(
+        Event(AT, "anna@desk", "label", "production", number or None, number + 1)
+        for number in range(events)
+    )
+    return Catalog(
+        MODEL,
+        versions=tuple(entry(version) for version in range(1, versions + 1)),
+        labels={"production": events} if events else {},
+        history=moved,
+        next_version=versions + 1,
+    )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from model_store import Catalog, ModelStore, NotFound, Unreachable, VersionCache
+from model_store import Catalog, ModelStore, NotFound, Unreachable, VersionCache, VersionEntry
 from tests.model_store.material import MODEL, contents, make_folder, publish
 
 
@@ -18,6 +18,9 @@ class Unplugged:
         self.url = url
 
     def catalog(self, model: str, *, known: Catalog | None = None) -> Catalog:
+        raise Unreachable(f"{self.url} is away")
+
+    def entry(self, model: str, version: int) -> VersionEntry:
         raise Unreachable(f"{self.url} is away")
 
     def pull(

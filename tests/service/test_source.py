@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from model_store import Catalog, ModelStore, NoSpace, VersionCache, open_store
+from model_store.catalog import VersionPage
 from service.engine.loading import load_version
 from service.engine.session import BadModel
 from service.engine.source import StoreSource, aspired_versions
@@ -47,6 +48,11 @@ def test_serve_picks_versions_of_the_catalog(
         publish(store, tmp_path / str(number), favours=number)
     store.label("resnet50", "production", 1)
     assert aspired_versions(store.catalog("resnet50"), serve) == wanted
+
+
+def test_a_version_that_is_archived_is_served_when_told_to() -> None:
+    archived = Catalog("resnet50", version_pages=(VersionPage("_versions-251-0a", "", ((1, 99),)),))
+    assert aspired_versions(archived, Serve(versions=(50, 200))) == {50}
 
 
 @pytest.mark.parametrize("restarted", [False, True])
