@@ -23,6 +23,11 @@ exit codes:
   0 done   1 any other failure   2 wrong usage, name or folder   3 not found   4 conflict
   5 corrupt   6 unreachable   7 denied   8 no space   130 interrupted
 """
+CONVERT_OPTIONS = (
+    ("--signature", "NAME", "which to take (default: serving_default)"),
+    ("--output", "NAME", "which to take where there are several"),
+    ("--data-set", "PATH", "measure the model on the validation images of this"),
+)
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _DURATION = re.compile(r"(\d+)([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -126,14 +131,27 @@ def _add_reading(commands: _Commands) -> None:
 def _add_publishing(commands: _Commands) -> None:
     parser = _command(commands, "publish", "Publish a folder as the next version.")
     parser.add_argument("folder", type=Path, metavar="FOLDER")
-    parser.add_argument(
+    kind = parser.add_mutually_exclusive_group(required=True)
+    kind.add_argument(
         "--data",
         type=Path,
-        required=True,
         metavar="FILE.json",
-        help="JSON with the keys signature, metrics and lineage, as in a manifest.json",
+        help="FOLDER is ready; JSON with the keys signature, metrics and lineage, as in a"
+        " manifest.json",
+    )
+    kind.add_argument(
+        "--classes",
+        type=Path,
+        metavar="FILE.json",
+        help="FOLDER is a SavedModel of other origin, to be converted; JSON: the names of its"
+        " outputs, or objects with label, wnid and names (needs the training environment)",
     )
     parser.add_argument("--label", metavar="LABEL", help="and point this label at it")
+    group = parser.add_argument_group(
+        "with --classes", "Handed on to `python -m training convert`."
+    )
+    for option, metavar, text in CONVERT_OPTIONS:
+        group.add_argument(option, metavar=metavar, help=text)
 
 
 def _add_moving(commands: _Commands) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import msgspec
 
 from model_store import tables
+from model_store.arguments import CONVERT_OPTIONS
 from model_store.catalog import Catalog
 from model_store.commands import resolve
 from model_store.console import Console
+from model_store.conversion import converted
 from model_store.errors import InvalidVersion
-from model_store.manifest import Lineage, Signature
+from model_store.manifest import Lineage, Manifest, Signature
 from model_store.os_errors import os_edge
 from model_store.store import ModelStore
 
@@ -28,22 +31,19 @@ class Data(msgspec.Struct, frozen=True):
 
 
 def publish(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
-    """Publish a folder, and label it where asked to."""
-    with os_edge("reading", args.data):
-        text = args.data.read_bytes()
-    try:
-        data = msgspec.json.decode(text, type=Data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise InvalidVersion(f"{args.data}: {error}") from error
-    with console.progress() as progress:
-        manifest = store.publish(
-            args.model,
-            args.folder,
-            signature=data.signature,
-            metrics=data.metrics,
-            lineage=data.lineage,
-            progress=progress,
-        )
+    """Publish a folder, converted first where that is asked for, and label it."""
+    options = _convert_options(args)
+    if args.classes is None:
+        if options:
+            raise InvalidVersion(f"{options[0]} is for --classes; --data takes FOLDER as it is")
+        manifest = _publish(args, store, console, folder=args.folder, data=args.data)
+    else:
+        store.check_writable(args.model)
+        options = ["--classes", str(args.classes), *options]
+        with converted(
+            args.folder, options, say=lambda line: console.say(line, error=True)
+        ) as ready:
+            manifest = _publish(args, store, console, folder=ready.folder, data=ready.data)
     if args.label:
         store.label(args.model, args.label, manifest.version)
     if args.json:
@@ -52,6 +52,34 @@ def publish(args: argparse.Namespace, store: ModelStore, console: Console) -> in
         label = f", labelled {args.label}" if args.label else ""
         console.say(f"published {args.model} {manifest.version}{label}")
     return 0
+
+
+def _convert_options(args: argparse.Namespace) -> list[str]:
+    given = []
+    for option, _, _ in CONVERT_OPTIONS:
+        value = getattr(args, option.removeprefix("--").replace("-", "_"))
+        given += [] if value is None else [option, value]
+    return given
+
+
+def _publish(
+    args: argparse.Namespace, store: ModelStore, console: Console, *, folder: Path, data: Path
+) -> Manifest:
+    with os_edge("reading", data):
+        text = data.read_bytes()
+    try:
+        facts = msgspec.json.decode(text, type=Data)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidVersion(f"{data}: {error}") from error
+    with console.progress() as progress:
+        return store.publish(
+            args.model,
+            folder,
+            signature=facts.signature,
+            metrics=facts.metrics,
+            lineage=facts.lineage,
+            progress=progress,
+        )
 
 
 def label(args: argparse.Namespace, store: ModelStore, console: Console) -> int:

@@ -116,6 +116,30 @@ def _evaluate(options: argparse.Namespace) -> None:
             _say_scores(name, counts.scores())
 
 
+def _convert(options: argparse.Namespace) -> None:
+    bars = make_bars()
+    data = None
+    if options.data_set is not None:
+        data = resolve_data(options.data_set, Path(options.cache), bars)
+    from training.convert import DATA, VERSION, convert
+
+    out = Path(options.out)
+    comparison = convert(
+        Path(options.folder),
+        out,
+        Path(options.classes),
+        bars,
+        signature_name=options.signature,
+        output=options.output,
+        data=data,
+    )
+    if data is not None:
+        _say_scores(SAVED_MODEL, comparison.reference)
+        _say_scores(ONNX, comparison.candidate)
+    _say_comparison(comparison.max_difference, comparison.agreement)
+    _say(f"publish it with: python -m model_store publish {out / VERSION} --data {out / DATA}")
+
+
 def _settings_of(folder: RunFolder) -> RunSettings:
     settings = folder.settings()
     if settings is None:
@@ -131,9 +155,12 @@ def _say_data(data: PreparedData) -> None:
 def _say_result(result: Result) -> None:
     for name in (SAVED_MODEL, ONNX):
         _say_scores(name, result.variants[name])
+    _say_comparison(result.max_difference, result.agreement)
+
+
+def _say_comparison(max_difference: float, agreement: float) -> None:
     _say(
-        f"the two differ by at most {result.max_difference:.1e} and agree on "
-        f"{result.agreement:.2%} of the images"
+        f"the two differ by at most {max_difference:.1e} and agree on {agreement:.2%} of the images"
     )
 
 
@@ -162,4 +189,5 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "export": _export,
     "publish": _publish,
     "evaluate": _evaluate,
+    "convert": _convert,
 }

@@ -7,7 +7,7 @@ TrainingError
 ├── RunFolderError    4   a run folder of another run, in use, or without what is asked for
 │   └── CheckpointError   a checkpoint that can't be used; the one before it may be
 ├── Diverged          5   the loss is no longer a number
-├── ExportError       6   an export that failed or doesn't compute what was trained
+├── ExportError       6   an export or conversion that failed or doesn't compute what it should
 ├── PublishError      7   the store can't be reached or written; the export is kept
 └── Interrupted  130, 143 SIGINT or SIGTERM; a checkpoint was written before leaving
 """
@@ -56,7 +56,7 @@ class Diverged(TrainingError):
 
 
 class ExportError(TrainingError):
-    """The export failed, or doesn't compute what was trained."""
+    """The export or conversion failed, or its variants disagree."""
 
     exit_code = 6
 

@@ -10,6 +10,7 @@ import msgspec
 from training.data.generate import TRAIN_PER_CLASS, VAL_PER_CLASS
 from training.preset import preset_names
 from training.settings import Job, Recipe
+from training.signature import NAME
 
 EXIT_CODES = """\
 exit codes:
@@ -19,7 +20,7 @@ exit codes:
   3  data that is missing, damaged or contradicts itself; a download that failed
   4  a run folder or checkpoint that can't be used for this
   5  the loss is no longer a number
-  6  an export that failed, or whose variants disagree
+  6  an export or a conversion that failed, or whose variants disagree
   7  a store that can't be read or written; a finished run keeps its export
 130  stopped by SIGINT (Ctrl-C)    \\ while training: a checkpoint was written,
 143  stopped by SIGTERM            /  the same --run goes on from it
@@ -41,6 +42,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_export(commands)
     _add_publish(commands)
     _add_evaluate(commands)
+    _add_convert(commands)
     return parser
 
 
@@ -137,6 +139,36 @@ def _add_evaluate(commands: Any) -> None:
     _add_run(parser)
     _add_checkpoint(parser, default=None)
     _add_data_option(parser)
+    _add_cache(parser)
+
+
+def _add_convert(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "convert",
+        "make a SavedModel of other origin ready for publishing",
+        "Gives it the names that every version has, translates it to ONNX and compares the two. "
+        "Loading a SavedModel runs it: convert only what you would run.",
+    )
+    parser.add_argument("folder", metavar="FOLDER", help="holds saved_model.pb")
+    parser.add_argument(
+        "out", metavar="OUT", help="a folder that doesn't exist; gets version/ and data.json"
+    )
+    parser.add_argument(
+        "--classes",
+        required=True,
+        metavar="FILE",
+        help='JSON: [{"wnid", "label", "names"}, …] or names, in the order of outputs',
+    )
+    parser.add_argument(
+        "--signature", default=NAME, metavar="NAME", help=f"which to take (default: {NAME})"
+    )
+    parser.add_argument("--output", metavar="NAME", help="which to take where there are several")
+    parser.add_argument(
+        "--data-set",
+        metavar="PATH",
+        help="measure and compare on its validation images (default: compare on drawn images)",
+    )
     _add_cache(parser)
 
 

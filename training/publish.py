@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from model_store import Lineage, ModelStore, StoreError, open_store
 from training.errors import PublishError
+from training.evaluate import Scores
 from training.progress import BYTES, Bar, Bars
 from training.run_folder import Publication, Result, RunFolder, RunSettings
 from training.signature import signature
@@ -63,9 +64,14 @@ def publish(
 
 def metrics(result: Result) -> dict[str, dict[str, float]]:
     """Return each variant's top-1 and top-5, under the file that holds the variant."""
+    return metrics_of(result.variants)
+
+
+def metrics_of(variants: Mapping[str, Scores]) -> dict[str, dict[str, float]]:
+    """Return scores as a manifest has them."""
     return {
         name: {"top1": scores.top1, "top5": scores.top5, "loss": scores.loss}
-        for name, scores in result.variants.items()
+        for name, scores in variants.items()
     }
 
 

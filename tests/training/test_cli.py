@@ -33,7 +33,7 @@ def error_of(done: subprocess.CompletedProcess[str]) -> str:
     return errors[0]
 
 
-COMMANDS = ["data", "generate", "train", "export", "publish", "evaluate"]
+COMMANDS = ["data", "generate", "train", "export", "publish", "evaluate", "convert"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

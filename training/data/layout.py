@@ -18,7 +18,7 @@ WORDS = "words.txt"
 ANNOTATIONS = "val/val_annotations.txt"
 LISTS = (WNIDS, WORDS, ANNOTATIONS)
 
-_WNID = re.compile(r"n\d{8}")
+WNID = re.compile(r"n\d{8}")
 _TRAIN = re.compile(r"train/([^/]+)/images/([^/]+)")
 _VAL = re.compile(r"val/images/([^/]+)")
 _IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png")
@@ -61,7 +61,7 @@ def read_layout(names: list[str], texts: Mapping[str, str]) -> Layout:
 
 def _classes(wnids_text: str, words_text: str) -> tuple[ClassName, ...]:
     wnids = wnids_text.split()
-    bad = [wnid for wnid in wnids if not _WNID.fullmatch(wnid)]
+    bad = [wnid for wnid in wnids if not WNID.fullmatch(wnid)]
     _refuse(bad, f"{WNIDS}: not a WordNet id (n and eight digits)")
     if len(wnids) < 2:
         raise DataError(f"{WNIDS}: names {len(wnids)} classes, at least 2 are needed")
