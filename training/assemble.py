@@ -84,11 +84,11 @@ def assemble(
     trainer = Trainer(
         mode=mode,
         trainee=trainee,
-        step=_step(recipe, trainee, mode),
+        runner=mode.runner(_step(recipe, trainee, mode).update),
         schedule=_schedule(recipe, plan, mode),
         plan=plan,
         batches=batches,
-        batch_size=recipe.batch_size,
+        images_a_step=recipe.batch_size * mode.count,
         validation=data.val,
         checkpoints=checkpoints,
         metrics=metrics,
@@ -125,5 +125,5 @@ def _step(recipe: Recipe, trainee: Trainee, mode: Mode) -> TrainStep:
         weight_decay=recipe.weight_decay,
         average=trainee.average,
         average_decay=recipe.ema,
-        reduce_gradients=mode.reduce_gradients,
+        meet=mode.average if mode.count > 1 else None,
     )

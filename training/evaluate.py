@@ -94,13 +94,19 @@ def evaluate(
     ranks: int = 1,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Counts | None:
-    """Return the sums over this rank's share of the split; None when told to stop before."""
+    """Return the sums over this rank's share of the split; None when told to stop before.
+
+    `should_stop` is asked equally often on every rank.
+    """
     counts = Counts()
-    total = sum(len(batch.labels) for batch in in_batches(split, index=index, ranks=ranks))
-    with bars.open(title, total=total, unit="images") as bar:
-        for batch in in_batches(split, index=index, ranks=ranks):
+    mine = list(in_batches(split, index=index, ranks=ranks))
+    rounds = -(-len(split) // (BATCH_SIZE * ranks))
+    with bars.open(title, total=sum(len(batch.labels) for batch in mine), unit="images") as bar:
+        for each in range(rounds):
             if should_stop():
                 return None
-            counts += count(predict(batch.images), batch.labels)
-            bar.advance(len(batch.labels), top1=f"{counts.scores().top1:.1%}")
+            if each < len(mine):
+                batch = mine[each]
+                counts += count(predict(batch.images), batch.labels)
+                bar.advance(len(batch.labels), top1=f"{counts.scores().top1:.1%}")
     return counts

@@ -46,18 +46,31 @@ class Outcome(msgspec.Struct, frozen=True):
     publication: Publication | None
 
 
-def train(job: Job, recipe: Recipe, mode: Mode, run: Path, bars: Bars) -> Outcome:
+class _Order(msgspec.Struct, frozen=True):
+    """What the rank that writes files tells the others."""
+
+    recipe: Recipe
+    data_digest: str
+    finished: bool
+
+
+def train(job: Job, recipe: Recipe, mode: Mode, run: Path, bars: Bars) -> Outcome | None:
     """Train, or go on where the run folder stands, then export, check and publish.
 
-    Raises a TrainingError; see `training.errors` for what it can be.
+    Every rank calls it; None on those that don't write files, as their work ends with the last
+    step. Raises a TrainingError; see `training.errors` for what it can be.
     """
-    if job.store is not None:
+    if mode.writes_files and job.store is not None:
         check_store(job.store, job.model)
     data = resolve_data(job.data, job.cache_folder, bars)
     folder = RunFolder(run)
+    if not mode.writes_files:
+        _follow(job, mode, folder, data, bars)
+        return None
     with held(folder):
         settings = _begin_or_resume(folder, _settings(recipe, mode, data), bars)
         result = folder.result()
+        mode.share(_Order(settings.recipe, data.digest, finished=result is not None))
         if result is None:
             trainee, step = _train(job, settings.recipe, mode, folder, data=data, bars=bars)
             architecture = architecture_of(settings.recipe, data)
@@ -68,6 +81,18 @@ def train(job: Job, recipe: Recipe, mode: Mode, run: Path, bars: Bars) -> Outcom
             job, folder, settings, result, class_count=data.class_count, bars=bars
         )
         return Outcome(run, result, publication)
+
+
+def _follow(job: Job, mode: Mode, folder: RunFolder, data: PreparedData, bars: Bars) -> None:
+    """Train along with the rank that writes files."""
+    order = mode.share(_Order(Recipe(), "", finished=False))
+    if order.data_digest != data.digest:
+        raise DataError(
+            f"{origin.host()}: {data.folder} has the digest {data.digest[:12]}, the first rank's"
+            f" data has {order.data_digest[:12]}; give all hosts the same data"
+        )
+    if not order.finished:
+        _train(job, order.recipe, mode, folder, data=data, bars=bars)
 
 
 @contextmanager
@@ -89,7 +114,7 @@ def _settings(recipe: Recipe, mode: Mode, data: PreparedData) -> RunSettings:
     precision = resolve_precision(recipe.precision, has_gpu=has_gpu)
     return RunSettings(
         mode=mode.name,
-        world_size=mode.count,
+        world_size=mode.world_size,
         data_digest=data.digest,
         recipe=msgspec.structs.replace(recipe, precision=precision),
         code_version=origin.code_version(),
@@ -127,32 +152,39 @@ def _train(
             checkpoint_every=job.checkpoint_every,
             should_stop=lambda: bool(stop),
         )
-        position, at_end = _run(pieces, bars, stop)
+        position, at_end = _run(pieces, mode, bars)
     if not at_end:
         raise _interrupted(folder, position, pieces, stop)
     return pieces.trainee, position.step
 
 
-def _run(pieces: Pieces, bars: Bars, stop: StopRequest) -> tuple[Position, bool]:
-    checkpoint, problems = pieces.checkpoints.newest()
-    for problem in problems:
-        bars.say(f"skipping a damaged checkpoint: {problem}")
-    start = Position()
-    if checkpoint is not None:
-        pieces.trainee.restore(checkpoint.arrays)
-        start = checkpoint.position
-        bars.say(f"resuming after step {start.step} of {pieces.plan.total_steps}")
-    pieces.metrics.rewind(start)
+def _run(pieces: Pieces, mode: Mode, bars: Bars) -> tuple[Position, bool]:
+    resumed = _resume(pieces, bars) if mode.writes_files else None
+    resumed = mode.share(resumed)
+    mode.share_variables(pieces.trainee.variables)
     try:
         return run_loop(
             pieces.plan,
-            start,
+            resumed or Position(),
             pieces.trainer,
-            resumed=checkpoint is not None,
-            should_stop=lambda: bool(stop),
+            resumed=resumed is not None,
+            should_stop=pieces.trainer.should_stop,
         )
     finally:
         pieces.trainer.close()
+
+
+def _resume(pieces: Pieces, bars: Bars) -> Position | None:
+    """Take over the newest checkpoint that is right; None when there is none."""
+    checkpoint, problems = pieces.checkpoints.newest()
+    for problem in problems:
+        bars.say(f"skipping a damaged checkpoint: {problem}")
+    pieces.metrics.rewind(checkpoint.position if checkpoint else Position())
+    if checkpoint is None:
+        return None
+    pieces.trainee.restore(checkpoint.arrays)
+    bars.say(f"resuming after step {checkpoint.position.step} of {pieces.plan.total_steps}")
+    return checkpoint.position
 
 
 def _interrupted(

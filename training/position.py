@@ -56,6 +56,13 @@ class Plan(msgspec.Struct, frozen=True):
         """Return the number of epochs, the last of which may be short."""
         return self.epoch_of(self.total_steps)
 
+    def next_stop(self, step: int) -> int:
+        """Return the first step after `step` that the run evaluates or saves at."""
+        epoch_end = min(self.total_steps, (step // self.steps_per_epoch + 1) * self.steps_per_epoch)
+        if not self.checkpoint_every:
+            return epoch_end
+        return min(epoch_end, (step // self.checkpoint_every + 1) * self.checkpoint_every)
+
     def is_epoch_end(self, step: int) -> bool:
         """Return whether an epoch ends after `step` steps."""
         return step > 0 and (step % self.steps_per_epoch == 0 or step == self.total_steps)
@@ -101,7 +108,5 @@ def next_action(plan: Plan, now: Position, saved: Position | None, *, stop: bool
             return Action.SAVE
     if now.step >= plan.total_steps:
         return Action.FINISH
-    since = now.step - (saved.step if saved else 0)
-    if plan.checkpoint_every and since >= plan.checkpoint_every:
-        return Action.SAVE
-    return Action.TRAIN
+    due = plan.checkpoint_every and now.step > 0 and now.step % plan.checkpoint_every == 0
+    return Action.SAVE if due and not is_saved else Action.TRAIN

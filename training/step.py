@@ -1,23 +1,65 @@
-"""One training step: forward, backward, reduce, update; compiled once into one graph."""
+"""One training step: forward, backward, reduce, update; written to be compiled into one graph."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from imaging import IMAGE_SHAPE
 from training.backend import keras, tf
 
+Average = Callable[[Sequence[Any], Sequence[Any]], tuple[list[Any], list[Any]]]
+
+
+class StepInputs(NamedTuple):
+    """A training batch, the learning rate, and whether this rank wishes to stop (0 or 1).
+
+    Images uint8 [B, 64, 64, 3]; an image is of class `labels` int32 [B] by the part `shares`
+    float32 [B], and of class `partners` int32 [B] by the rest.
+    """
+
+    images: Any
+    labels: Any
+    partners: Any
+    shares: Any
+    learning_rate: Any
+    stop: Any
+
+
+# From inputs to float32 [3] for `read_result`.
+Update = Callable[[StepInputs], Any]
+
 
 class StepResult(msgspec.Struct, frozen=True):
-    """The mean loss over the batch (label smoothing included) and how many top-1 were right."""
+    """What a step tells, over the global batch.
+
+    The mean loss (label smoothing included), the part of images guessed right, and whether any
+    rank wishes to stop.
+    """
 
     loss: float
-    correct: int
+    top1: float
+    stop: bool = False
+
+
+def input_spec() -> StepInputs:
+    """Return the shapes and types of the inputs."""
+    return StepInputs(
+        images=tf.TensorSpec((None, *IMAGE_SHAPE), tf.uint8),
+        labels=tf.TensorSpec((None,), tf.int32),
+        partners=tf.TensorSpec((None,), tf.int32),
+        shares=tf.TensorSpec((None,), tf.float32),
+        learning_rate=tf.TensorSpec((), tf.float32),
+        stop=tf.TensorSpec((), tf.float32),
+    )
+
+
+def read_result(facts: Any) -> StepResult:
+    """Return what an update returned, waiting for it."""
+    loss, top1, stop = facts.numpy().tolist()
+    return StepResult(loss=loss, top1=top1, stop=stop > 0)
 
 
 def make_optimizer(*, momentum: float) -> Any:
@@ -31,9 +73,10 @@ def make_optimizer(*, momentum: float) -> Any:
 class TrainStep:
     """Updates `model` in place, and `average` (a model of the same variables) towards it.
 
-    `reduce_gradients` lets a mode average gradients over its ranks; it takes and returns the list
-    of gradients and is traced into the graph. Weight decay is added to the gradients of kernels
-    and left off scales, shifts and biases, which have one dimension.
+    `meet` lets a mode average over its ranks, as `training.modes.base.Mode.average` says; with it
+    every rank has the same variables after each step, statistics of the normalisation included.
+    Weight decay is added to the gradients of kernels and left off scales, shifts and biases,
+    which have one dimension.
     """
 
     def __init__(
@@ -45,7 +88,7 @@ class TrainStep:
         weight_decay: float,
         average: Any | None = None,
         average_decay: float = 0.0,
-        reduce_gradients: Callable[[list[Any]], list[Any]] = list,
+        meet: Average | None = None,
     ) -> None:
         self._model = model
         self._optimizer = optimizer
@@ -53,55 +96,47 @@ class TrainStep:
         self._weight_decay = weight_decay
         self._average = average
         self._average_decay = average_decay
-        self._reduce_gradients = reduce_gradients
-        self._compiled: Any = None
+        self._meet = meet
 
-    def compile(self) -> None:
-        """Create the optimizer's variables and the graph; tracing happens at the first step."""
-        if not self._optimizer.built:
-            self._optimizer.build(self._model.trainable_variables)
-        signature = [
-            tf.TensorSpec((None, *IMAGE_SHAPE), tf.uint8),
-            tf.TensorSpec((None,), tf.int32),
-            tf.TensorSpec((), tf.float32),
-        ]
-        self._compiled = tf.function(self._update, input_signature=signature)
-
-    def __call__(
-        self,
-        images: NDArray[np.uint8] | Any,
-        labels: NDArray[np.int32] | Any,
-        learning_rate: float,
-    ) -> StepResult:
-        """Train on images uint8 [B, 64, 64, 3] and labels int32 [B]."""
-        if self._compiled is None:
-            self.compile()
-        loss, correct = self._compiled(images, labels, np.float32(learning_rate))
-        return StepResult(loss=float(loss), correct=int(correct))
-
-    def _update(self, images: Any, labels: Any, learning_rate: Any) -> tuple[Any, Any]:
+    def update(self, inputs: StepInputs) -> Any:
+        """Train on a batch; return float32 [3] for `read_result`."""
         variables = self._model.trainable_variables
         values = [variable.value for variable in variables]
         with tf.GradientTape() as tape:
-            logits = self._model(images, training=True)
-            loss = self._loss(logits, labels)
-        gradients = self._reduce_gradients(tape.gradient(loss, values))
+            logits = self._model(inputs.images, training=True)
+            loss = self._loss(logits, inputs)
+        guesses = tf.argmax(logits, axis=-1, output_type=tf.int32)
+        top1 = tf.reduce_mean(tf.cast(guesses == inputs.labels, tf.float32))
+        facts = tf.stack([loss, top1, inputs.stop])
+        gradients, facts = self._averaged(tape.gradient(loss, values), facts)
         if self._weight_decay:
             gradients = [
                 gradient + self._weight_decay * value if len(value.shape) > 1 else gradient
                 for gradient, value in zip(gradients, values, strict=True)
             ]
-        self._optimizer.learning_rate.assign(learning_rate)
+        self._optimizer.learning_rate.assign(inputs.learning_rate)
         self._optimizer.apply(gradients, variables)
         self._follow()
-        guesses = tf.argmax(logits, axis=-1, output_type=tf.int32)
-        return loss, tf.reduce_sum(tf.cast(guesses == labels, tf.int32))
+        return facts
 
-    def _loss(self, logits: Any, labels: Any) -> Any:
+    def _loss(self, logits: Any, inputs: StepInputs) -> Any:
         classes = logits.shape[-1]
         smooth = self._label_smoothing
-        targets = tf.one_hot(labels, classes, 1.0 - smooth + smooth / classes, smooth / classes)
+        shares = inputs.shares[:, None]
+        hard = shares * tf.one_hot(inputs.labels, classes)
+        hard += (1.0 - shares) * tf.one_hot(inputs.partners, classes)
+        targets = hard * (1.0 - smooth) + smooth / classes
         return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
+
+    def _averaged(self, gradients: list[Any], facts: Any) -> tuple[list[Any], Any]:
+        """Average gradients and facts over the ranks, and the statistics in place."""
+        if self._meet is None:
+            return gradients, facts
+        statistics = [variable.value for variable in self._model.non_trainable_variables]
+        gradients, others = self._meet(gradients, [facts, *statistics])
+        for mine, mean in zip(statistics, others[1:], strict=True):
+            mine.assign(mean)
+        return gradients, others[0]
 
     def _follow(self) -> None:
         """Move the average towards the weights; slowly only once many steps have been seen."""

@@ -30,6 +30,11 @@ class Trainee(msgspec.Struct, frozen=True):
         """Return the model to evaluate and export: the average where there is one."""
         return self.model if self.average is None else self.average
 
+    @property
+    def variables(self) -> list[Any]:
+        """Return all Keras variables: those of the model, the optimizer and the average."""
+        return [variable for _, variable in self._variables()]
+
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return every variable under a stable name, copied."""
         return {name: np.array(variable.numpy()) for name, variable in self._variables()}

@@ -8,19 +8,20 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from training.checkpoint import Checkpoints
 from training.data.batches import Batches
 from training.data.pipeline import training_dataset
 from training.data.prepared import Split
 from training.errors import Diverged
-from training.evaluate import evaluate
+from training.evaluate import Predict, evaluate
 from training.metrics_log import EvalLine, MetricsLog, TrainLine
-from training.modes.base import Mode
+from training.modes.base import Mode, Runner
 from training.position import Meter, Plan, Position
 from training.progress import Bar, Bars
 from training.schedule import Schedule
-from training.step import StepResult
+from training.step import StepInputs, StepResult
 from training.trainee import Trainee, predictor
 
 LOG_EVERY_STEPS = 20
@@ -34,11 +35,11 @@ class Trainer:
         *,
         mode: Mode,
         trainee: Trainee,
-        step: Callable[[Any, Any, float], StepResult],
+        runner: Runner,
         schedule: Schedule,
         plan: Plan,
         batches: Batches,
-        batch_size: int,
+        images_a_step: int,
         validation: Split,
         checkpoints: Checkpoints,
         metrics: MetricsLog,
@@ -47,40 +48,40 @@ class Trainer:
     ) -> None:
         self._mode = mode
         self._trainee = trainee
-        self._step = step
+        self._runner = runner
         self._schedule = schedule
         self._plan = plan
         self._batches = batches
-        self._images_a_step = batch_size
+        self._images_a_step = images_a_step
         self._validation = validation
         self._checkpoints = checkpoints
         self._metrics = metrics
         self._bars = bars
-        self._should_stop = should_stop
-        self._predict = predictor(trainee.result)
+        self._wishes_to_stop = should_stop
+        self._stopping = False
+        self._predict: Predict | None = None
         self._elements: Iterator[Any] | None = None
         self._bar: Bar | None = None
         self._window = _Window()
         self._top1: dict[int, float] = {}
 
+    def should_stop(self) -> bool:
+        """Return whether all ranks have agreed to stop, and no step is under way any more."""
+        return self._stopping and self._runner.in_flight == 0
+
     def train(self, now: Position) -> Position:
         """Train one step. Raises Diverged when the loss isn't finite."""
-        if self._elements is None:
-            self._elements = iter(
-                training_dataset(
-                    self._batches, first_step=now.step, last_step=self._plan.total_steps
-                )
-            )
         bar = self._open_bar(now)
         rate = self._schedule.at(now.step)
-        images, labels = next(self._elements)
-        result = self._step(images, labels, rate)
+        self._submit(now)
+        result = self._runner.result()
+        self._stopping |= result.stop
         if not math.isfinite(result.loss):
             raise Diverged(
                 f"the loss is {result.loss} at step {now.step + 1} (learning rate {rate:.4g}, "
                 f"{self._images_a_step} images a step); try a smaller --learning-rate"
             )
-        after = self._count(now, result.loss, result.correct)
+        after = self._count(now, result)
         bar.advance(
             self._images_a_step, loss=f"{after.meter.loss:.3f}", top1=f"{after.meter.top1:.1%}"
         )
@@ -93,13 +94,13 @@ class Trainer:
         """Evaluate on the validation split, all ranks together, and log the epoch."""
         epoch = self._plan.epoch_of(now.step)
         mine = evaluate(
-            self._predict,
+            self._predictor(),
             self._validation,
             self._bars,
             title=f"epoch {epoch}/{self._plan.epochs} validation",
             index=self._mode.index,
             ranks=self._mode.count,
-            should_stop=self._should_stop,
+            should_stop=self._agree_to_stop,
         )
         if mine is None:
             return now
@@ -133,9 +134,41 @@ class Trainer:
             self._bar = None
         self._window = _Window()
 
-    def _count(self, now: Position, loss: float, correct: int) -> Position:
-        self._window.add(loss, correct, self._images_a_step)
-        meter = now.meter.add(loss=loss, correct=correct, images=self._images_a_step)
+    def _predictor(self) -> Predict:
+        local = self._mode.local(self._trainee.result)
+        if self._predict is None:
+            self._predict = predictor(local)
+        return self._predict
+
+    def _agree_to_stop(self) -> bool:
+        self._stopping |= self._mode.agree(bool(self._wishes_to_stop()))
+        return self._stopping
+
+    def _submit(self, now: Position) -> None:
+        """Begin as many steps as the mode runs at once, none beyond where the run looks up."""
+        if self._elements is None:
+            self._elements = iter(
+                training_dataset(
+                    self._batches, first_step=now.step, last_step=self._plan.total_steps
+                )
+            )
+        barrier = self._plan.next_stop(now.step)
+        while self._runner.in_flight < self._runner.capacity:
+            step = now.step + self._runner.in_flight
+            if step >= barrier or (self._stopping and step > now.step):
+                return
+            stop = bool(self._wishes_to_stop())
+            images, labels, partners, shares = next(self._elements)
+            rate = np.float32(self._schedule.at(step))
+            self._runner.submit(
+                StepInputs(images, labels, partners, shares, rate, np.float32(stop))
+            )
+
+    def _count(self, now: Position, result: StepResult) -> Position:
+        images = self._images_a_step
+        correct = round(result.top1 * images)
+        self._window.add(result.loss, correct, images)
+        meter = now.meter.add(loss=result.loss, correct=correct, images=images)
         return msgspec.structs.replace(now, step=now.step + 1, meter=meter)
 
     def _open_bar(self, now: Position) -> Bar:

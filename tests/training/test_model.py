@@ -1,3 +1,4 @@
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,11 @@ from training.model import (
     build_model,
     copy_weights,
 )
-from training.step import TrainStep
+from training.modes.one_by_one import OneByOne
+from training.step import Average, StepInputs, StepResult, TrainStep
 from training.trainee import Trainee, make_trainee, predictor
+
+Step = Callable[[NDArray[np.uint8], NDArray[np.int32], float], StepResult]
 
 TINY = Architecture(classes=5, depths=(1, 1), width=4)
 
@@ -37,16 +41,29 @@ def trainee(*, with_average: bool = False, seed: int = 0) -> Trainee:
 
 
 def step_of(
-    trained: Trainee, *, label_smoothing: float = 0.0, weight_decay: float = 0.0
-) -> TrainStep:
-    return TrainStep(
+    trained: Trainee,
+    *,
+    label_smoothing: float = 0.0,
+    weight_decay: float = 0.0,
+    meet: Average | None = None,
+) -> Step:
+    update = TrainStep(
         trained.model,
         trained.optimizer,
         label_smoothing=label_smoothing,
         weight_decay=weight_decay,
         average=trained.average,
         average_decay=0.9,
-    )
+        meet=meet,
+    ).update
+    runner = OneByOne(update)
+
+    def step(images: NDArray[np.uint8], labels: NDArray[np.int32], rate: float) -> StepResult:
+        shares = np.ones(len(labels), np.float32)
+        runner.submit(StepInputs(images, labels, labels, shares, np.float32(rate), np.float32(0)))
+        return runner.result()
+
+    return step
 
 
 def test_resnet50_is_resnet50() -> None:
@@ -110,7 +127,7 @@ def test_training_learns_a_batch_by_heart(
     results = [step(images, labels, 0.2) for _ in range(60)]
     assert results[0].loss == pytest.approx(np.log(5), rel=0.1)
     assert results[-1].loss < 0.2
-    assert results[-1].correct == 10
+    assert results[-1].top1 == 1.0
     assert int(trained.optimizer.iterations) == 60
 
 
@@ -165,18 +182,12 @@ def test_the_average_follows_the_weights_by_its_decay(
 def test_gradients_pass_through_what_the_mode_does_with_them(
     images: NDArray[np.uint8], labels: NDArray[np.int32]
 ) -> None:
-    def nothing(gradients: list[Any]) -> list[Any]:
-        return [gradient * 0.0 for gradient in gradients]
+    def nothing(gradients: Sequence[Any], others: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        return [gradient * 0.0 for gradient in gradients], list(others)
 
     trained = trainee()
     before = trained.model.get_layer("logits").kernel.numpy()
-    step = TrainStep(
-        trained.model,
-        trained.optimizer,
-        label_smoothing=0.0,
-        weight_decay=0.0,
-        reduce_gradients=nothing,
-    )
+    step = step_of(trained, meet=nothing)
     step(images, labels, 0.1)
     np.testing.assert_array_equal(before, trained.model.get_layer("logits").kernel.numpy())
 

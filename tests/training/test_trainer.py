@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ from training.model import Architecture
 from training.modes.single import SingleMode
 from training.position import Meter, Plan, Position
 from training.schedule import Schedule
-from training.step import StepResult
+from training.step import StepInputs, StepResult
 from training.trainee import make_trainee
 from training.trainer import Trainer
 
@@ -35,32 +34,41 @@ SPLIT = Split(
 )
 PLAN = Plan(total_steps=40, steps_per_epoch=20)
 
-Step = Callable[[Any, Any, float], StepResult]
-
 
 class Steps:
-    """Made-up results, and the learning rates it was called with."""
+    """Made-up results, and the learning rates and wishes to stop it was called with."""
 
-    def __init__(self, *losses: float) -> None:
-        self._losses = list(losses)
+    def __init__(self, *losses: float, capacity: int = 1) -> None:
+        self.capacity = capacity
+        self.in_flight = 0
+        self.most_in_flight = 0
         self.rates: list[float] = []
+        self._losses = list(losses)
+        self._stops: list[bool] = []
 
-    def __call__(self, images: Any, labels: Any, learning_rate: float) -> StepResult:
-        self.rates.append(learning_rate)
-        return StepResult(loss=self._losses.pop(0) if self._losses else 1.0, correct=2)
+    def submit(self, inputs: StepInputs) -> None:
+        self.rates.append(float(inputs.learning_rate))
+        self._stops.append(bool(inputs.stop))
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+
+    def result(self) -> StepResult:
+        self.in_flight -= 1
+        loss = self._losses.pop(0) if self._losses else 1.0
+        return StepResult(loss=loss, top1=0.5, stop=self._stops.pop(0))
 
 
 def trainer(
-    folder: Path, step: Step, bars: RecordedBars, *, stop: Callable[[], bool] = lambda: False
+    folder: Path, steps: Steps, bars: RecordedBars, *, stop: Callable[[], bool] = lambda: False
 ) -> Trainer:
     return Trainer(
         mode=SingleMode(),
         trainee=TRAINEE,
-        step=step,
+        runner=steps,
         schedule=Schedule(peak=0.5, warmup_steps=0, total_steps=40),
         plan=PLAN,
         batches=Batches(SPLIT, batch_size=4, seed=0, augmentation=Augmentation()),
-        batch_size=4,
+        images_a_step=4,
         validation=SPLIT,
         checkpoints=Checkpoints(folder / "checkpoints"),
         metrics=MetricsLog(folder / "metrics.jsonl"),
@@ -80,18 +88,18 @@ def test_a_loss_that_is_no_number_stops_the_run_naming_step_and_rate(
 
 
 def test_a_whole_run_is_shown_logged_and_saved(tmp_path: Path, bars: RecordedBars) -> None:
-    step = Steps()
+    steps = Steps()
     end, finished = run_loop(
         PLAN,
         Position(),
-        trainer(tmp_path, step, bars),
+        trainer(tmp_path, steps, bars),
         resumed=False,
         should_stop=lambda: False,
     )
     assert finished
     assert end == Position(step=40, evaluated_step=40, meter=Meter())
-    assert step.rates[0] == pytest.approx(0.5)
-    assert step.rates == sorted(step.rates, reverse=True)
+    assert steps.rates[0] == pytest.approx(0.5)
+    assert steps.rates == sorted(steps.rates, reverse=True)
     titles = [bar.title for bar in bars.bars]
     assert titles == ["epoch 1/2", "epoch 1/2 validation", "epoch 2/2", "epoch 2/2 validation"]
     assert all(bar.done == bar.total for bar in bars.bars)
@@ -127,3 +135,26 @@ def test_an_evaluation_that_is_interrupted_counts_as_not_done(
     now = Position(step=20, meter=Meter(1.0, 1, 4))
     assert trainer(tmp_path, Steps(), bars, stop=lambda: True).evaluate(now) == now
     assert MetricsLog(tmp_path / "metrics.jsonl").lines() == []
+
+
+def test_steps_run_ahead_but_never_past_an_epoch_or_a_checkpoint(
+    tmp_path: Path, bars: RecordedBars
+) -> None:
+    steps = Steps(capacity=6)
+    training = trainer(tmp_path, steps, bars)
+    now = Position(step=16)
+    while now.step < 20:
+        now = training.train(now)
+    assert steps.most_in_flight == 4
+    assert steps.in_flight == 0
+    assert len(steps.rates) == 4
+
+
+def test_a_wish_to_stop_lets_the_steps_under_way_finish(tmp_path: Path, bars: RecordedBars) -> None:
+    steps = Steps(capacity=3)
+    training = trainer(tmp_path, steps, bars, stop=lambda: True)
+    now = training.train(Position())
+    assert not training.should_stop()
+    while not training.should_stop():
+        now = training.train(now)
+    assert now.step == len(steps.rates) == 3

@@ -26,6 +26,16 @@ class Batch(msgspec.Struct, frozen=True):
     labels: NDArray[np.int32]
 
 
+class TrainingBatch(Batch, frozen=True):
+    """An image is of its label's class by its share, and of its partner's class by the rest.
+
+    `partners` int32 [B] and `shares` float32 [B]; shares are 1 where nothing was mixed.
+    """
+
+    partners: NDArray[np.int32]
+    shares: NDArray[np.float32]
+
+
 class Augmentation(msgspec.Struct, frozen=True):
     """Random crop out of an image padded by `crop_padding` pixels of itself, and random flip."""
 
@@ -62,14 +72,16 @@ class Batches:
         """
         return len(self._split) // self._global_batch
 
-    def at(self, step: int) -> Batch:
+    def at(self, step: int) -> TrainingBatch:
         """Return the batch of `step`, counted from 0 over the whole run."""
         passed, place = divmod(step, self.steps_per_pass)
         start = place * self._global_batch + self._first_row
         rows = self._order(passed)[start : start + self._batch_size]
         draws = self._draws(step)
         images = crop_and_flip(self._split.images[rows], self._augmentation, *draws)
-        return Batch(images=images, labels=self._split.labels[rows])
+        labels = self._split.labels[rows]
+        shares = np.ones(len(labels), np.float32)
+        return TrainingBatch(images=images, labels=labels, partners=labels, shares=shares)
 
     def _shuffled(self, passed: int) -> NDArray[np.int64]:
         generator = np.random.default_rng((self._seed, _SHUFFLE, passed))

@@ -16,18 +16,20 @@ _PARALLEL = 2
 
 
 def training_dataset(batches: Batches, *, first_step: int, last_step: int) -> Any:
-    """Return a dataset of (images uint8 [B, 64, 64, 3], labels int32 [B]).
+    """Return a dataset of the fields of `TrainingBatch`: images, labels, partners, shares.
 
     One element a step, from `first_step` up to but without `last_step`.
     """
 
-    def load(step: np.int64) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    def load(step: np.int64) -> tuple[NDArray[np.generic], ...]:
         batch = batches.at(int(step))
-        return batch.images, batch.labels
+        return batch.images, batch.labels, batch.partners, batch.shares
 
     def element(step: Any) -> Any:
-        images, labels = tf.numpy_function(load, [step], (tf.uint8, tf.int32), stateful=False)
-        return tf.ensure_shape(images, (None, *IMAGE_SHAPE)), tf.ensure_shape(labels, (None,))
+        kinds = (tf.uint8, tf.int32, tf.int32, tf.float32)
+        images, *targets = tf.numpy_function(load, [step], kinds, stateful=False)
+        shaped = [tf.ensure_shape(target, (None,)) for target in targets]
+        return tf.ensure_shape(images, (None, *IMAGE_SHAPE)), *shaped
 
     steps = tf.data.Dataset.range(first_step, last_step)
     return steps.map(element, num_parallel_calls=_PARALLEL, deterministic=True).prefetch(_AHEAD)
