@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
+from model_store.backends.base import ByteSource
 from model_store.os_errors import os_edge
 
 _CHUNK_BYTES = 1 << 20
@@ -42,6 +43,34 @@ class HashingReader:
     def close(self) -> None:
         """Let go of the thread."""
         self._hasher.digest()
+
+
+class HashedStream:
+    """A source that an SDK reads once, in order; a seekable file it would read again on its own."""
+
+    def __init__(self, source: ByteSource, *, hashed: bool) -> None:
+        self._source = source
+        self._hash = BackgroundHash("md5") if hashed else None
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return at most `size` bytes, b"" at the end."""
+        data = self._source.read(size)
+        if self._hash is not None:
+            self._hash.update(data)
+        return data
+
+    @staticmethod
+    def seekable() -> bool:
+        """Tell the SDK to read on and never back."""
+        return False
+
+    def md5(self) -> bytes:
+        """Return the MD5 of what was read, b"" where it isn't `hashed`; nothing is read after."""
+        return self._hash.digest() if self._hash is not None else b""
+
+    def close(self) -> None:
+        """Let go of the thread."""
+        self.md5()
 
 
 class BackgroundHash:

@@ -129,9 +129,13 @@ def _upload(
 ) -> tuple[FileEntry, ...]:
     meter = Meter("publish", sum(file.size for file in files), progress)
     with ThreadPoolExecutor(_FILES_AT_ONCE, thread_name_prefix="publish") as pool:
-        uploads = [pool.submit(_upload_file, stage, file, meter) for file in files]
+        # The largest takes longest, and the others fit beside it.
+        uploads = {
+            file.name: pool.submit(_upload_file, stage, file, meter)
+            for file in sorted(files, key=lambda file: -file.size)
+        }
         try:
-            return tuple(upload.result() for upload in uploads)
+            return tuple(uploads[file.name].result() for file in files)
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise

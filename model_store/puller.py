@@ -75,9 +75,10 @@ class Puller:
     ) -> None:
         meter = Meter("pull", sum(entry.size for entry in files), progress)
         with ThreadPoolExecutor(_FILES_AT_ONCE, thread_name_prefix="pull") as pool:
+            # The largest takes longest, and the others fit beside it.
             downloads = [
                 pool.submit(self._download_file, manifest, entry, workshop, meter)
-                for entry in files
+                for entry in sorted(files, key=lambda entry: -entry.size)
             ]
             try:
                 for download in downloads:

@@ -45,7 +45,8 @@ def _backend(url: FileUrl | AzureUrl) -> Backend:
         from model_store.backends.local import LocalBackend
 
         return LocalBackend(url.root)
-    from model_store.backends.azure import Access, AzureBackend
+    from model_store.backends.azure import AzureBackend
+    from model_store.backends.azure_access import Access
 
     return AzureBackend(url, Access.from_environment(os.environ))
 

@@ -7,13 +7,10 @@ by `translate` below and leaves this file as one of `model_store.errors`.
 
 from __future__ import annotations
 
-import io
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from typing import IO, Any, TypeVar, cast
 
 from azure.core import MatchConditions
@@ -21,8 +18,11 @@ from azure.core import exceptions as sdk
 from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobClient, ContainerClient
 
+from model_store.backends.azure_access import CONNECTION_STRING, SAS_TOKEN, Access
 from model_store.backends.azure_answers import BY_CODE, BY_STATUS
 from model_store.backends.base import Blob, ByteSource, Sink, Stage, Stored
+from model_store.backends.in_order import in_order
+from model_store.backends.patience import Patience
 from model_store.errors import (
     Conflict,
     Corrupt,
@@ -32,21 +32,19 @@ from model_store.errors import (
     StoreError,
     Unreachable,
 )
-from model_store.hashing import BackgroundHash
+from model_store.hashing import HashedStream
 from model_store.layout import TEMPORARY_PREFIX
 from model_store.url import AzureUrl
 
 _T = TypeVar("_T")
 
-CONNECTION_STRING = "AZURE_STORAGE_CONNECTION_STRING"
-SAS_TOKEN = "AZURE_STORAGE_SAS_TOKEN"  # noqa: S105 - the variable's name
-
-CONCURRENCY = 8
-# Up to here one request is fastest; above, blocks and ranges move side by side.
+# Per file; three files move at once, and the SDK keeps ten connections open for reuse.
+CONCURRENCY = 4
+# Up to here one request is fastest; above, blocks move side by side.
 SINGLE_PUT_BYTES = 64 << 20
-SINGLE_GET_BYTES = 32 << 20
-CHUNK_BYTES = 16 << 20
-SEGMENT_BYTES = 64 << 20
+BLOCK_BYTES = 16 << 20
+# One request each. A download that broke off goes on after the last one that was complete.
+RANGE_BYTES = 8 << 20
 
 NO_CREDENTIALS = (
     f"no credentials; set {CONNECTION_STRING} or {SAS_TOKEN}, "
@@ -103,83 +101,48 @@ def _edge(doing: str, where: str) -> Iterator[None]:
         raise translate(error, doing=doing, where=where) from error
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to wait for the store and how often to ask again.
-
-    A store that is away is told of within half a minute: four attempts, five seconds each.
-    """
-
-    connect_s: float = 5
-    answer_s: float = 5
-    transfer_s: float = 30
-    retries: int = 3
-    first_pause_s: float = 0.2
-    pause_growth: float = 1.5
-
-    def client_options(self) -> dict[str, Any]:
-        """Return the SDK's options: this patience, and sizes that make parallel transfers."""
-        return {
-            "max_single_put_size": SINGLE_PUT_BYTES,
-            "max_block_size": CHUNK_BYTES,
-            "max_single_get_size": SINGLE_GET_BYTES,
-            "max_chunk_get_size": CHUNK_BYTES,
-            "connection_timeout": self.connect_s,
-            "read_timeout": self.transfer_s,
-            "retry_total": self.retries,
-            "initial_backoff": self.first_pause_s,
-            "increment_base": self.pause_growth,
-            "random_jitter_range": self.first_pause_s,
-        }
+def client_options(patience: Patience) -> dict[str, Any]:
+    """Return the SDK's options: this patience, and sizes that make parallel transfers."""
+    return {
+        "max_single_put_size": SINGLE_PUT_BYTES,
+        "max_block_size": BLOCK_BYTES,
+        "max_single_get_size": RANGE_BYTES,
+        "connection_timeout": patience.connect_s,
+        "read_timeout": patience.transfer_s,
+        "retry_total": patience.retries,
+        "initial_backoff": patience.first_pause_s,
+        "increment_base": patience.pause_growth,
+        "random_jitter_range": patience.first_pause_s,
+    }
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Access:
-    """How to reach the account; shows nothing of it."""
+def _container(url: AzureUrl, access: Access, patience: Patience) -> ContainerClient:
+    """Return a client of the URL's container; nothing is sent yet."""
+    options = client_options(patience)
+    if access.connection_string is not None:
+        return _by_connection_string(url, access.connection_string, options)
+    # It logs a page about every way it tried; our error says what to do in one line.
+    logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
+    credential = access.sas_token or DefaultAzureCredential()
+    return ContainerClient(
+        access.endpoint_of(url.account), url.container, credential=credential, **options
+    )
 
-    connection_string: str | None
-    sas_token: str | None
 
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Access:
-        """Take the connection string first, then the SAS token, then what Azure's SDK finds."""
-        return cls(environment.get(CONNECTION_STRING) or None, environment.get(SAS_TOKEN) or None)
-
-    def __repr__(self) -> str:
-        return "Access(***)"
-
-    def container(self, url: AzureUrl, patience: Patience) -> ContainerClient:
-        """Return a client of the URL's container; nothing is sent yet."""
-        options = patience.client_options()
-        if self.connection_string is not None:
-            return self._by_connection_string(url, self.connection_string, options)
-        # It logs a page about every way it tried; our error says what to do in one line.
-        logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
-        credential = self.sas_token or DefaultAzureCredential()
-        return ContainerClient(
-            f"https://{url.account}.blob.core.windows.net",
-            url.container,
-            credential=credential,
-            **options,
+def _by_connection_string(url: AzureUrl, text: str, options: Mapping[str, Any]) -> ContainerClient:
+    try:
+        client = ContainerClient.from_connection_string(text, url.container, **options)
+    except ValueError as error:
+        # The SDK's message may quote parts of the string, which holds the key.
+        raise InvalidStoreUrl(
+            f"{CONNECTION_STRING} isn't a connection string; copy it from the portal again"
+        ) from error
+    if client.account_name and client.account_name != url.account:
+        raise InvalidStoreUrl(
+            f"{url} names the account {url.account}, but {CONNECTION_STRING} is for"
+            f" {client.account_name}"
         )
-
-    @staticmethod
-    def _by_connection_string(
-        url: AzureUrl, text: str, options: Mapping[str, Any]
-    ) -> ContainerClient:
-        try:
-            client = ContainerClient.from_connection_string(text, url.container, **options)
-        except ValueError as error:
-            # The SDK's message may quote parts of the string, which holds the key.
-            raise InvalidStoreUrl(
-                f"{CONNECTION_STRING} isn't a connection string; copy it from the portal again"
-            ) from error
-        if client.account_name and client.account_name != url.account:
-            raise InvalidStoreUrl(
-                f"{url} names the account {url.account}, but {CONNECTION_STRING} is for"
-                f" {client.account_name}"
-            )
-        return client
+    return client
 
 
 class AzureBackend:
@@ -189,7 +152,7 @@ class AzureBackend:
         patience = patience or Patience()
         self._url = url
         self._answer_s = patience.answer_s
-        self._container = access.container(url, patience)
+        self._container = _container(url, access, patience)
 
     def read(self, key: str, *, unless: str | None = None) -> Blob | None:
         """Send one GET; conditional where `unless` is given."""
@@ -242,7 +205,7 @@ class AzureBackend:
     def upload(self, key: str, source: ByteSource, size: int) -> None:
         """Write one blob; its MD5, or each block's, is compared with the service's."""
         single = size <= SINGLE_PUT_BYTES
-        stream = _Unseekable(source, hashed=single)
+        stream = HashedStream(source, hashed=single)
         with _edge("uploading", self._where(key)), closing(stream):
             # Overwriting makes a repeated request harmless; the number is this publisher's own.
             answer = self._blob(key).upload_blob(
@@ -257,17 +220,13 @@ class AzureBackend:
             raise Corrupt(f"uploading {self._where(key)}: bytes were damaged on the way; try again")
 
     def fetch(self, key: str, *, offset: int, size: int, sink: Sink) -> None:
-        """Download segments, each in parallel ranges; the next one while the sink takes one."""
+        """Download ranges side by side, the sink takes them in order."""
         blob, where = self._blob(key), self._where(key)
-        starts = range(offset, size, SEGMENT_BYTES)
-        with ThreadPoolExecutor(1, thread_name_prefix="segment") as pool:
-            pending: Future[memoryview] | None = None
-            for start in starts:
-                segment = pending.result() if pending else _segment(blob, where, start, size)
-                following = start + SEGMENT_BYTES
-                if following < size:
-                    pending = pool.submit(_segment, blob, where, following, size)
-                sink(segment)
+
+        def fetch_range(start: int) -> bytes:
+            return _range(blob, where, start, min(RANGE_BYTES, size - start), size)
+
+        in_order(fetch_range, range(offset, size, RANGE_BYTES), sink, at_once=CONCURRENCY)
 
     def list(self, prefix: str) -> Iterator[Stored]:
         """List blobs page by page."""
@@ -333,40 +292,23 @@ class _AzureStage:
         self.sealed = True
 
 
-class _Unseekable:
-    """Makes the SDK read once, in order; a seekable file it would read again on its own."""
+class _Whole:
+    """Takes what the SDK downloads as it is; a BytesIO would copy it."""
 
-    def __init__(self, source: ByteSource, *, hashed: bool) -> None:
-        self._source = source
-        self._hash = BackgroundHash("md5") if hashed else None
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
 
-    def read(self, size: int = -1, /) -> bytes:
-        data = self._source.read(size)
-        if self._hash is not None:
-            self._hash.update(data)
-        return data
-
-    @staticmethod
-    def seekable() -> bool:
-        return False
-
-    def md5(self) -> bytes:
-        return self._hash.digest() if self._hash is not None else b""
-
-    def close(self) -> None:
-        self.md5()
+    def write(self, data: bytes) -> int:
+        self.pieces.append(data)
+        return len(data)
 
 
-def _segment(blob: BlobClient, where: str, start: int, size: int) -> memoryview:
-    length = min(SEGMENT_BYTES, size - start)
-    buffer = io.BytesIO()
+def _range(blob: BlobClient, where: str, start: int, length: int, size: int) -> bytes:
+    whole = _Whole()
     with _edge("downloading", where):
-        blob.download_blob(offset=start, length=length, max_concurrency=CONCURRENCY).readinto(
-            buffer
-        )
-    segment = buffer.getbuffer()
-    if segment.nbytes != length:
-        raise Corrupt(
-            f"downloading {where}: it ends after {start + segment.nbytes} of {size} bytes"
-        )
-    return segment
+        stream = blob.download_blob(offset=start, length=length, max_concurrency=1)
+        stream.readinto(cast("IO[bytes]", whole))
+    data = whole.pieces[0] if len(whole.pieces) == 1 else b"".join(whole.pieces)
+    if len(data) != length:
+        raise Corrupt(f"downloading {where}: it ends after {start + len(data)} of {size} bytes")
+    return data

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from model_store import ModelStore, open_store
-from model_store.backends.azure import Access, AzureBackend
+from model_store.backends.azure import AzureBackend
+from model_store.backends.azure_access import Access
 from model_store.backends.base import Backend
 from model_store.backends.local import LocalBackend
 from model_store.url import AzureUrl

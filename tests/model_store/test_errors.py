@@ -23,7 +23,8 @@ from model_store import (
     Unreachable,
     open_store,
 )
-from model_store.backends.azure import CONNECTION_STRING, translate
+from model_store.backends.azure import translate
+from model_store.backends.azure_access import CONNECTION_STRING
 from model_store.os_errors import from_os_error
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from model_store import ModelStore, StoreError, Unreachable
-from model_store.backends.azure import Access, AzureBackend, Patience
+from model_store.backends.azure import AzureBackend
+from model_store.backends.azure_access import Access
+from model_store.backends.patience import Patience
 from model_store.ledger import Ledger
 from model_store.url import AzureUrl
 from tests.azurite_server import ACCOUNT, Azurite

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_store import InvalidStoreUrl, StoreError, open_store
-from model_store.backends.azure import Access
+from model_store.backends.azure_access import Access
 from model_store.url import AzureUrl, FileUrl, parse_store_url
 
 

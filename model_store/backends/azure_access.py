@@ -1,0 +1,55 @@
+"""How to reach an account of Azure Blob Storage: what the environment says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from model_store.errors import InvalidStoreUrl
+
+CONNECTION_STRING = "AZURE_STORAGE_CONNECTION_STRING"
+SAS_TOKEN = "AZURE_STORAGE_SAS_TOKEN"  # noqa: S105 - the variable's name
+ENDPOINT = "AZURE_STORAGE_BLOB_ENDPOINT"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Access:
+    """Credentials and address; shows nothing of them."""
+
+    connection_string: str | None = None
+    sas_token: str | None = None
+    endpoint: str | None = None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Access:
+        """Take the connection string first, then the SAS token, then what Azure's SDK finds."""
+        return cls(
+            environment.get(CONNECTION_STRING) or None,
+            environment.get(SAS_TOKEN) or None,
+            environment.get(ENDPOINT) or None,
+        )
+
+    def __repr__(self) -> str:
+        return "Access(***)"
+
+    def endpoint_of(self, account: str) -> str:
+        """Return the URL that containers are below.
+
+        The public cloud's by default; other clouds and gateways have their own. It must be of
+        that account, so that nobody publishes where nobody looks. Raises InvalidStoreUrl.
+        """
+        if self.endpoint is None:
+            return f"https://{account}.blob.core.windows.net"
+        scheme, separator, rest = self.endpoint.partition("://")
+        host, _, path = rest.rstrip("/").partition("/")
+        if scheme not in {"https", "http"} or not separator or not host or "?" in rest:
+            # Not shown: a SAS token may have been pasted with it.
+            raise InvalidStoreUrl(
+                f"{ENDPOINT} isn't an endpoint; write it like https://{account}.blob.core.windows.net,"
+                f" without a token, which belongs into {SAS_TOKEN}"
+            )
+        if account not in {host.partition(".")[0], path}:
+            raise InvalidStoreUrl(
+                f"{ENDPOINT} isn't of the account {account} that the store's URL names"
+            )
+        return self.endpoint.rstrip("/")
