@@ -51,6 +51,7 @@ loadtest: .venv/loadtest/.installed  ## send load to a running service for 30 s 
 		--users 32 --spawn-rate 32 --run-time 30s --only-summary $(ARGS)
 
 test: .venv/training/.developing .venv/training/.horovod .venv/service/.installed tests/azurite/node_modules/.package-lock.json  ## run all tests (ARGS='-k name')
+	@tools/install_hosts.sh
 	$(TRAINING) -m pytest $(ARGS)
 
 check: .venv/training/.developing  ## formatting, lint, strict types, import contracts
