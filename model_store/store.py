@@ -33,7 +33,8 @@ def open_store(url: str) -> ModelStore:
 
     Nothing is read or written yet. Azure's credentials come from the environment:
     AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_SAS_TOKEN, or what DefaultAzureCredential
-    finds. Raises InvalidStoreUrl for a URL that can't be understood.
+    finds; AZURE_STORAGE_BLOB_ENDPOINT is the account's address in other clouds. Raises
+    InvalidStoreUrl for a URL or an address that can't be understood.
     """
     parsed = parse_store_url(url)
     return ModelStore(str(parsed), _backend(parsed))

@@ -45,8 +45,11 @@ class Azurite:
 
 
 @contextmanager
-def azurite_server(folder: Path) -> Iterator[Azurite]:
-    """Run Azurite on a free loopback port, its data in memory; `folder` is its working folder."""
+def azurite_server(folder: Path, *switches: str) -> Iterator[Azurite]:
+    """Run Azurite on a free loopback port, its data in memory; `folder` is its working folder.
+
+    `switches` are more of its command line, such as `--oauth basic`.
+    """
     program = AZURITE / "main.js"
     node = shutil.which("node")
     if not program.exists() or node is None:
@@ -56,9 +59,9 @@ def azurite_server(folder: Path) -> Iterator[Azurite]:
         )
     host, port = "127.0.0.1", _free_port()
     arguments = ["--blobHost", host, "--blobPort", str(port)]
-    switches = ["--inMemoryPersistence", "--silent", "--skipApiVersionCheck", "--disableTelemetry"]
+    quiet = ["--inMemoryPersistence", "--silent", "--skipApiVersionCheck", "--disableTelemetry"]
     process = subprocess.Popen(
-        [node, str(program), *arguments, *switches],
+        [node, str(program), *arguments, *quiet, *switches],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

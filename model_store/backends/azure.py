@@ -87,6 +87,8 @@ def translate(error: Exception, *, doing: str, where: str) -> StoreError:
 
 
 def _by_type(error: Exception) -> tuple[type[StoreError], str]:
+    if isinstance(error, sdk.ServiceRequestError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return Denied, "its certificate isn't trusted; name the authority's in REQUESTS_CA_BUNDLE"
     for sdk_type, kind, advice in _BY_TYPE:
         if isinstance(error, sdk_type):
             return kind, advice

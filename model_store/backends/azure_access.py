@@ -48,6 +48,8 @@ class Access:
                 f"{ENDPOINT} isn't an endpoint; write it like https://{account}.blob.core.windows.net,"
                 f" without a token, which belongs into {SAS_TOKEN}"
             )
+        if scheme == "http" and self.sas_token is None:
+            raise InvalidStoreUrl(f"{ENDPOINT} must be https: logins aren't sent in the clear")
         if account not in {host.partition(".")[0], path}:
             raise InvalidStoreUrl(
                 f"{ENDPOINT} isn't of the account {account} that the store's URL names"

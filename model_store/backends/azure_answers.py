@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from model_store.errors import Conflict, Corrupt, Denied, NoSpace, NotFound, StoreError, Unreachable
 
 BY_CODE: Mapping[str, tuple[type[StoreError], str]] = {
+    "AuthenticationFailed": (
+        Denied,
+        "the store refuses these credentials; they may have expired or be another account's",
+    ),
     "AccountIsDisabled": (Denied, "the storage account is disabled"),
     "InsufficientAccountPermissions": (Denied, "the credentials don't allow this operation"),
     "AuthorizationPermissionMismatch": (Denied, "the credentials don't allow this operation"),
@@ -20,7 +24,10 @@ BY_CODE: Mapping[str, tuple[type[StoreError], str]] = {
 BY_STATUS: Mapping[int, tuple[type[StoreError], str]] = {
     304: (Conflict, "it didn't change"),
     401: (Denied, "the store doesn't know these credentials"),
-    403: (Denied, "the credentials don't allow this; check key, SAS token or role"),
+    403: (
+        Denied,
+        "the credentials don't allow this; check key or role, or whether the SAS token has expired",
+    ),
     404: (NotFound, "it doesn't exist"),
     409: (Conflict, "it was changed by somebody else"),
     412: (Conflict, "it was changed by somebody else"),

@@ -7,6 +7,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -236,6 +237,55 @@ def test_a_store_that_is_away_is_told_of_within_seconds() -> None:
         assert time.monotonic() - started < 20
         backend.close()
     gc.collect()
+
+
+@contextmanager
+def host_that_takes_no_connection() -> Iterator[int]:
+    """Its queue is full, so that connecting is never answered: as behind a firewall that drops."""
+    with socket.socket() as host, ExitStack() as queue:
+        host.bind(("127.0.0.1", 0))
+        host.listen(0)
+        for _ in range(4):
+            client = queue.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(host.getsockname())
+        yield host.getsockname()[1]
+
+
+@contextmanager
+def host_that_never_answers() -> Iterator[int]:
+    """It takes every connection and every question."""
+    with socket.socket() as host:
+        host.bind(("127.0.0.1", 0))
+        host.listen(64)
+        yield host.getsockname()[1]
+
+
+@pytest.mark.parametrize("silent", [host_that_takes_no_connection, host_that_never_answers])
+def test_a_silent_host_is_told_of_within_its_patience(
+    silent: Callable[[], AbstractContextManager[int]], tmp_path: Path
+) -> None:
+    patience = Patience(0.4, 0.4, 0.4, retries=2, first_pause_s=0.01, pause_growth=0.1)
+    with silent() as port:
+        url = AzureUrl(ACCOUNT, "shelf", "")
+        access = Access(Azurite("127.0.0.1", port).connection_string)
+        store = ModelStore(str(url), AzureBackend(url, access, patience=patience))
+        for ask in (
+            lambda: store.catalog(MODEL),
+            lambda: store.check_writable(MODEL),
+            lambda: store.pull(MODEL, 1, tmp_path / "p"),
+            lambda: publish(store, make_folder(tmp_path / uuid.uuid4().hex)),
+        ):
+            started = time.monotonic()
+            with pytest.raises(Unreachable, match=r"az://devstoreaccount1/shelf"):
+                ask()
+            assert time.monotonic() - started < patience.longest_s + 1
+        store.close()
+    gc.collect()
+
+
+def test_by_default_a_silent_host_is_told_of_within_half_a_minute() -> None:
+    assert 10 < Patience().longest_s <= 30
 
 
 def test_wrong_credentials_are_denied_in_one_line(azurite: Azurite) -> None:
