@@ -19,6 +19,7 @@ from training.run_folder import RunFolder
 from training.schedule import Schedule, scaled_rate
 from training.settings import Recipe
 from training.step import TrainStep
+from training.tensorboard import EventFiles
 from training.trainee import Trainee, make_trainee
 from training.trainer import Trainer
 
@@ -80,7 +81,7 @@ def assemble(
         checkpoint_every=checkpoint_every,
     )
     checkpoints = Checkpoints(folder.checkpoints)
-    metrics = MetricsLog(folder.metrics)
+    metrics = MetricsLog(folder.metrics, mirrors=[EventFiles(folder.tensorboard)])
     trainer = Trainer(
         mode=mode,
         trainee=trainee,
@@ -98,12 +99,24 @@ def assemble(
     return Pieces(trainee, plan, checkpoints, metrics, trainer)
 
 
+def augmentation_of(recipe: Recipe) -> Augmentation:
+    """Return what the recipe does to training images."""
+    return Augmentation(
+        crop_padding=recipe.crop_padding,
+        flip=recipe.flip,
+        colour=recipe.colour,
+        erase=recipe.erase,
+        mixup=recipe.mixup,
+        cutmix=recipe.cutmix,
+    )
+
+
 def _batches(recipe: Recipe, mode: Mode, data: PreparedData) -> Batches:
     return Batches(
         data.train,
         batch_size=recipe.batch_size,
         seed=recipe.seed,
-        augmentation=Augmentation(crop_padding=recipe.crop_padding, flip=recipe.flip),
+        augmentation=augmentation_of(recipe),
         index=mode.index,
         count=mode.count,
     )
@@ -126,4 +139,5 @@ def _step(recipe: Recipe, trainee: Trainee, mode: Mode) -> TrainStep:
         average=trainee.average,
         average_decay=recipe.ema,
         meet=mode.average if mode.count > 1 else None,
+        xla=recipe.xla,
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -10,7 +13,7 @@ from training.position import Position
 
 
 class TrainLine(msgspec.Struct, frozen=True, tag_field="kind", tag="train"):
-    """Means over the steps since the line before, within an epoch."""
+    """Means over the steps since the line before, within an epoch; `at` is Unix time in seconds."""
 
     step: int
     epoch: int
@@ -18,6 +21,7 @@ class TrainLine(msgspec.Struct, frozen=True, tag_field="kind", tag="train"):
     top1: float
     learning_rate: float
     images_per_s: float
+    at: float = 0.0
 
 
 class EvalLine(msgspec.Struct, frozen=True, tag_field="kind", tag="eval"):
@@ -31,21 +35,44 @@ class EvalLine(msgspec.Struct, frozen=True, tag_field="kind", tag="eval"):
     images: int
     train_loss: float
     train_top1: float
+    at: float = 0.0
 
 
 Line = TrainLine | EvalLine
 
 
-class MetricsLog:
-    """Appends to the file; a line is written whole before `write` returns."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
+class Mirror(Protocol):
+    """Shows the lines elsewhere."""
 
     def write(self, line: Line) -> None:
-        """Append one line."""
+        """Add one line."""
+        ...
+
+    def rewrite(self, lines: Sequence[Line]) -> None:
+        """Replace everything by these lines."""
+        ...
+
+
+class MetricsLog:
+    """Appends to the file; a line is written whole before `write` returns.
+
+    `mirrors` get every line that the file gets, and forget with it.
+    """
+
+    def __init__(
+        self, path: Path, *, mirrors: Sequence[Mirror] = (), clock: Callable[[], float] = time.time
+    ) -> None:
+        self._path = path
+        self._mirrors = mirrors
+        self._clock = clock
+
+    def write(self, line: Line) -> None:
+        """Append one line, stamped with the time."""
+        stamped = msgspec.structs.replace(line, at=self._clock())
         with self._path.open("ab") as file:
-            file.write(msgspec.json.encode(line) + b"\n")
+            file.write(msgspec.json.encode(stamped) + b"\n")
+        for mirror in self._mirrors:
+            mirror.write(stamped)
 
     def lines(self) -> list[Line]:
         """Return all complete lines."""
@@ -65,6 +92,8 @@ class MetricsLog:
         partial = self._path.with_name(f"{self._path.name}.partial")
         partial.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in kept))
         partial.replace(self._path)
+        for mirror in self._mirrors:
+            mirror.rewrite(kept)
 
 
 def _last_step(line: Line, position: Position) -> int:

@@ -2,6 +2,7 @@
 
 - `settings.json`: what was asked for and of which data; a run is resumed only with the same
 - `metrics.jsonl`: losses and accuracies by step
+- `tensorboard/`: the same for TensorBoard
 - `checkpoints/`: see `training.checkpoint`
 - `export/`: SavedModel, model.onnx, classes.json: what is published
 - `result.json`: written when the export has been checked: the run is finished
@@ -62,6 +63,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.metrics = path / "metrics.jsonl"
+        self.tensorboard = path / "tensorboard"
         self.checkpoints = path / "checkpoints"
         self.export = path / "export"
         self.lock = path / "run.lock"

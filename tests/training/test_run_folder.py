@@ -109,7 +109,7 @@ def eval_line(step: int) -> EvalLine:
 
 
 def test_a_resumed_run_rewrites_what_came_after_its_checkpoint(tmp_path: Path) -> None:
-    log = MetricsLog(tmp_path / "metrics.jsonl")
+    log = MetricsLog(tmp_path / "metrics.jsonl", clock=lambda: 0.0)
     for line in (train_line(20), eval_line(30), train_line(40), eval_line(60)):
         log.write(line)
     log.rewind(Position(step=60, evaluated_step=30))
@@ -119,7 +119,7 @@ def test_a_resumed_run_rewrites_what_came_after_its_checkpoint(tmp_path: Path) -
 
 
 def test_a_line_that_was_cut_off_by_a_kill_is_forgotten(tmp_path: Path) -> None:
-    log = MetricsLog(tmp_path / "metrics.jsonl")
+    log = MetricsLog(tmp_path / "metrics.jsonl", clock=lambda: 0.0)
     log.write(train_line(20))
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"kind":"train","st')
