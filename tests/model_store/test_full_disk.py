@@ -12,7 +12,10 @@ import pytest
 
 from model_store import ModelStore, NoSpace, VersionCache, open_store
 from model_store.__main__ import main
+from model_store.backends.local import LocalBackend
 from model_store.console import Console
+from model_store.ledger import Ledger
+from model_store.transitions import reserve
 from tests.model_store.material import (
     LINEAGE,
     METRICS,
@@ -127,14 +130,19 @@ def test_a_catalog_that_finds_no_space_stays_as_it_was_to_the_last_byte(
     assert publish(shelf, folder).version == 2
 
 
-def test_gc_frees_a_full_disk(disk: SmallDisk, shelf: ModelStore) -> None:
+def test_gc_frees_a_disk_that_a_dead_publisher_filled(disk: SmallDisk, shelf: ModelStore) -> None:
+    ledger = Ledger(shelf.url, LocalBackend(disk.place / "shelf"))
+    at = "2026-01-01T00:00:00Z"
+    ledger.change(MODEL, lambda catalog: reserve(catalog, token="dead", at=at, by="me"))
     stage = disk.place / "shelf" / MODEL / "_stage-2-0a1b2c3d4e5f"
     stage.mkdir()
     (stage / "model.onnx").write_bytes(bytes(100_000))
     disk.fill()
     garbage = shelf.gc(MODEL, older_than=AT_ONCE)
     assert [orphan.size_bytes for orphan in garbage.orphans] == [100_000]
+    assert garbage.reclaimed == (2,)
     assert disk.free_bytes() >= 100_000
+    assert shelf.catalog(MODEL).reservations == ()
 
 
 def test_a_cache_on_a_full_disk_lends_what_it_has_and_refuses_what_it_lacks(
