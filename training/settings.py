@@ -13,6 +13,7 @@ from training.errors import UsageError
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
 ModeName = Literal["single"]
 Fraction = Annotated[float, Meta(ge=0.0, lt=1.0)]
+Alpha = Annotated[float, Meta(ge=0.0, le=10.0)]
 
 _T = TypeVar("_T")
 
@@ -62,6 +63,27 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         int, Meta(ge=0, le=32, description="pixels an image may be shifted in any direction")
     ] = 4
     flip: Annotated[bool, Meta(description="mirror half of the training images")] = True
+    colour: Annotated[
+        Fraction,
+        Meta(description="brightness, contrast and saturation vary by up to this part; 0 is off"),
+    ] = 0.0
+    erase: Annotated[
+        Fraction, Meta(description="part of the training images with a box painted over")
+    ] = 0.0
+    mixup: Annotated[
+        Alpha,
+        Meta(
+            description="blend each image with another one of the batch, by a share from "
+            "Beta(N, N), often 0.2; 0 is off"
+        ),
+    ] = 0.0
+    cutmix: Annotated[
+        Alpha,
+        Meta(
+            description="paste a box of another image of the batch into each, its area from "
+            "Beta(N, N), often 1.0; with --mixup half of the images get one, half the other"
+        ),
+    ] = 0.0
     precision: Annotated[
         Precision,
         Meta(
@@ -69,6 +91,10 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "computes in it"
         ),
     ] = "auto"
+    xla: Annotated[
+        bool,
+        Meta(description="compile forward and backward pass with XLA; mostly gains on GPUs"),
+    ] = False
     seed: Annotated[int, Meta(ge=0, description="what all randomness comes from")] = 0
     deterministic: Annotated[
         bool,

@@ -76,7 +76,8 @@ class TrainStep:
     `meet` lets a mode average over its ranks, as `training.modes.base.Mode.average` says; with it
     every rank has the same variables after each step, statistics of the normalisation included.
     Weight decay is added to the gradients of kernels and left off scales, shifts and biases,
-    which have one dimension.
+    which have one dimension. `xla` compiles forward and backward pass with XLA; what meets other
+    ranks stays outside, as XLA can't compile it.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class TrainStep:
         average: Any | None = None,
         average_decay: float = 0.0,
         meet: Average | None = None,
+        xla: bool = False,
     ) -> None:
         self._model = model
         self._optimizer = optimizer
@@ -97,27 +99,44 @@ class TrainStep:
         self._average = average
         self._average_decay = average_decay
         self._meet = meet
+        self._differentiate = (
+            tf.function(self._gradients, jit_compile=True) if xla else self._gradients
+        )
 
     def update(self, inputs: StepInputs) -> Any:
         """Train on a batch; return float32 [3] for `read_result`."""
-        variables = self._model.trainable_variables
-        values = [variable.value for variable in variables]
+        gradients, loss, top1 = self._differentiate(inputs)
+        facts = tf.stack([loss, top1, inputs.stop])
+        gradients, facts = self._averaged(gradients, facts)
+        self._apply(gradients, inputs.learning_rate)
+        self._follow()
+        return facts
+
+    def _gradients(self, inputs: StepInputs) -> tuple[list[Any], Any, Any]:
+        """Return the gradients of the trainable variables, the loss and the part guessed right."""
+        values = [variable.value for variable in self._model.trainable_variables]
         with tf.GradientTape() as tape:
-            logits = self._model(inputs.images, training=True)
+            logits = self._logits(inputs.images)
             loss = self._loss(logits, inputs)
         guesses = tf.argmax(logits, axis=-1, output_type=tf.int32)
         top1 = tf.reduce_mean(tf.cast(guesses == inputs.labels, tf.float32))
-        facts = tf.stack([loss, top1, inputs.stop])
-        gradients, facts = self._averaged(tape.gradient(loss, values), facts)
+        return tape.gradient(loss, values), loss, top1
+
+    def _logits(self, images: Any) -> Any:
+        """Return logits float32 [B, classes], and move the statistics of the normalisation."""
+        return self._model(images, training=True)
+
+    def _apply(self, gradients: list[Any], learning_rate: Any) -> None:
+        """Update the trainable variables."""
+        variables = self._model.trainable_variables
         if self._weight_decay:
+            values = [variable.value for variable in variables]
             gradients = [
                 gradient + self._weight_decay * value if len(value.shape) > 1 else gradient
                 for gradient, value in zip(gradients, values, strict=True)
             ]
-        self._optimizer.learning_rate.assign(inputs.learning_rate)
+        self._optimizer.learning_rate.assign(learning_rate)
         self._optimizer.apply(gradients, variables)
-        self._follow()
-        return facts
 
     def _loss(self, logits: Any, inputs: StepInputs) -> Any:
         classes = logits.shape[-1]
@@ -142,7 +161,11 @@ class TrainStep:
         """Move the average towards the weights; slowly only once many steps have been seen."""
         if self._average is None:
             return
-        seen = tf.cast(self._optimizer.iterations.value, tf.float32)
-        decay = tf.minimum(self._average_decay, (1.0 + seen) / (10.0 + seen))
+        decay = self._decay()
         for mean, current in zip(self._average.variables, self._model.variables, strict=True):
             mean.value.assign_sub((1.0 - decay) * (mean.value - current.value))
+
+    def _decay(self) -> Any:
+        """Return the part of the average that stays, float32."""
+        seen = tf.cast(self._optimizer.iterations.value, tf.float32)
+        return tf.minimum(self._average_decay, (1.0 + seen) / (10.0 + seen))

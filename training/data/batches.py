@@ -1,4 +1,4 @@
-"""Which images a step trains on, and how they are cropped and flipped: a function of the step.
+"""Which images a step trains on, and how they are varied and mixed: a function of the step.
 
 Nothing here has state. The batch of step 1,234 is the same whether the run got there in one go or
 was killed and resumed twice, and the ranks of a distributed run share one global batch that is the
@@ -13,10 +13,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging import IMAGE_SHAPE, SIDE
+from training.data.augmentation import Augmentation, Stream, augment, draw
+from training.data.mixing import Mixing, draw_mixing
 from training.data.prepared import Split
 
-_SHUFFLE, _AUGMENT = 0, 1
+__all__ = ["Augmentation", "Batch", "Batches", "TrainingBatch"]
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -34,13 +35,6 @@ class TrainingBatch(Batch, frozen=True):
 
     partners: NDArray[np.int32]
     shares: NDArray[np.float32]
-
-
-class Augmentation(msgspec.Struct, frozen=True):
-    """Random crop out of an image padded by `crop_padding` pixels of itself, and random flip."""
-
-    crop_padding: int = 4
-    flip: bool = True
 
 
 class Batches:
@@ -75,43 +69,38 @@ class Batches:
     def at(self, step: int) -> TrainingBatch:
         """Return the batch of `step`, counted from 0 over the whole run."""
         passed, place = divmod(step, self.steps_per_pass)
-        start = place * self._global_batch + self._first_row
-        rows = self._order(passed)[start : start + self._batch_size]
-        draws = self._draws(step)
-        images = crop_and_flip(self._split.images[rows], self._augmentation, *draws)
+        start = place * self._global_batch
+        rows = self._order(passed)[start : start + self._global_batch]
+        mine = np.arange(self._first_row, self._first_row + self._batch_size)
         labels = self._split.labels[rows]
-        shares = np.ones(len(labels), np.float32)
-        return TrainingBatch(images=images, labels=labels, partners=labels, shares=shares)
+        mixing = draw_mixing(self._augmentation, len(rows), seed=self._seed, step=step)
+        if mixing is None:
+            images, partners = self._augmented(rows, mine, step), mine
+            shares = np.ones(len(mine), np.float32)
+        else:
+            mixing = mixing.of(mine)
+            images = self._mixed(rows, mine, mixing, step)
+            partners, shares = mixing.partners, mixing.shares
+        return TrainingBatch(
+            images=images, labels=labels[mine], partners=labels[partners], shares=shares
+        )
 
     def _shuffled(self, passed: int) -> NDArray[np.int64]:
-        generator = np.random.default_rng((self._seed, _SHUFFLE, passed))
+        generator = np.random.default_rng((self._seed, Stream.SHUFFLE, passed))
         return generator.permutation(len(self._split))
 
-    def _draws(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Return crop offsets int64 [B, 2] and flips bool [B], drawn for the global batch."""
-        generator = np.random.default_rng((self._seed, _AUGMENT, step))
-        size, padding = self._global_batch, self._augmentation.crop_padding
-        offsets = generator.integers(0, 2 * padding + 1, (size, 2))
-        flips = generator.random(size) < (0.5 if self._augmentation.flip else 0.0)
-        mine = slice(self._first_row, self._first_row + self._batch_size)
-        return offsets[mine], flips[mine]
+    def _augmented(
+        self, rows: NDArray[np.int64], places: NDArray[np.int64], step: int
+    ) -> NDArray[np.uint8]:
+        """Return the images at these places of the global batch, which has these rows."""
+        draws = draw(self._augmentation, len(rows), seed=self._seed, step=step)
+        padding = self._augmentation.crop_padding
+        return augment(self._split.images, rows[places], padding, draws.of(places))
 
-
-def crop_and_flip(
-    images: NDArray[np.uint8],
-    augmentation: Augmentation,
-    offsets: NDArray[np.int64],
-    flips: NDArray[np.bool_],
-) -> NDArray[np.uint8]:
-    """Return uint8 [B, 64, 64, 3]: each image padded by reflection, cropped at its offset, flipped.
-
-    An offset of `crop_padding` in both directions leaves the image where it was.
-    """
-    padding = augmentation.crop_padding
-    edge = ((0, 0), (padding, padding), (padding, padding), (0, 0))
-    padded = np.pad(images, edge, mode="reflect") if padding else images
-    result = np.empty((len(images), *IMAGE_SHAPE), np.uint8)
-    for target, image, (top, left), flip in zip(result, padded, offsets, flips, strict=True):
-        window = image[top : top + SIDE, left : left + SIDE]
-        target[...] = window[:, ::-1] if flip else window
-    return result
+    def _mixed(
+        self, rows: NDArray[np.int64], mine: NDArray[np.int64], mixing: Mixing, step: int
+    ) -> NDArray[np.uint8]:
+        """Return my images mixed with their partners, some of which may be other ranks' images."""
+        needed, found = np.unique(np.concatenate([mine, mixing.partners]), return_inverse=True)
+        images = self._augmented(rows, needed, step)
+        return mixing.mix(images, found[: len(mine)], found[len(mine) :])

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from training.data.batches import Augmentation, Batches, crop_and_flip
+from training.data.batches import Augmentation, Batches, TrainingBatch
 from training.data.prepared import Split
 
 PLAIN = Augmentation(crop_padding=0, flip=False)
@@ -62,16 +61,25 @@ def test_a_batch_depends_on_its_step_alone() -> None:
     np.testing.assert_array_equal(walked.at(17).labels, fresh().at(17).labels)
 
 
-def test_ranks_share_the_global_batch_of_a_single_process() -> None:
+EVERYTHING = Augmentation(colour=0.4, erase=0.5, mixup=0.4, cutmix=1.0)
+
+
+@pytest.mark.parametrize(
+    "augmentation",
+    [PLAIN, Augmentation(), Augmentation(mixup=0.4), Augmentation(cutmix=1.0), EVERYTHING],
+)
+@pytest.mark.parametrize("count", [2, 4])
+def test_ranks_share_the_global_batch_of_a_single_process(
+    augmentation: Augmentation, count: int
+) -> None:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (40, 64, 64, 3), np.uint8)
     split = Split(images=images, labels=np.arange(40, dtype=np.int32))
 
-    def rank(batch_size: int, index: int, count: int) -> Batches:
-        augmentation = Augmentation()
+    def rank(index: int, count: int) -> Batches:
         return Batches(
             split,
-            batch_size=batch_size,
+            batch_size=8 // count,
             seed=0,
             augmentation=augmentation,
             index=index,
@@ -79,10 +87,45 @@ def test_ranks_share_the_global_batch_of_a_single_process() -> None:
         )
 
     for step in (0, 3, 7):
-        alone = rank(8, 0, 1).at(step)
-        shares = [rank(4, index, 2).at(step) for index in (0, 1)]
-        np.testing.assert_array_equal(np.concatenate([s.images for s in shares]), alone.images)
-        np.testing.assert_array_equal(np.concatenate([s.labels for s in shares]), alone.labels)
+        alone = rank(0, 1).at(step)
+        parts = [rank(index, count).at(step) for index in range(count)]
+        for field in ("images", "labels", "partners", "shares"):
+            together = np.concatenate([getattr(part, field) for part in parts])
+            np.testing.assert_array_equal(together, getattr(alone, field), err_msg=field)
+
+
+def test_an_option_turned_on_changes_nothing_in_what_the_others_draw() -> None:
+    rng = np.random.default_rng(0)
+    split = Split(
+        images=rng.integers(0, 256, (8, 64, 64, 3), np.uint8), labels=np.arange(8, dtype=np.int32)
+    )
+
+    def batch(augmentation: Augmentation) -> TrainingBatch:
+        return Batches(split, batch_size=8, seed=0, augmentation=augmentation).at(0)
+
+    plain, erased = batch(Augmentation()), batch(Augmentation(erase=0.5))
+    touched = (plain.images != erased.images).any(axis=3)
+    assert 0 < touched.mean() < 0.34
+    both = batch(Augmentation(erase=0.5, colour=0.4))
+    boxes = (both.images == (124, 116, 104)).all(axis=3)
+    assert boxes[touched].all()
+
+
+def test_mixed_batches_name_the_partners_class_and_how_much_of_each_there_is() -> None:
+    source = Batches(numbered(40), batch_size=8, seed=0, augmentation=Augmentation(mixup=1.0))
+    batch = source.at(2)
+    own, partner = batch.labels.astype(float), batch.partners.astype(float)
+    expected = batch.shares * own + (1 - batch.shares) * partner
+    assert ((batch.shares >= 0) & (batch.shares <= 1)).all()
+    assert (batch.partners != batch.labels).any()
+    for image, value in zip(batch.images, expected, strict=True):
+        assert np.abs(image - value).max() <= 0.5
+
+
+def test_without_mixing_every_image_is_wholly_its_own() -> None:
+    batch = Batches(numbered(40), batch_size=8, seed=0, augmentation=Augmentation()).at(2)
+    np.testing.assert_array_equal(batch.partners, batch.labels)
+    np.testing.assert_array_equal(batch.shares, np.ones(8, np.float32))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -96,20 +139,3 @@ def test_all_ranks_have_equally_many_steps_and_no_image_twice(count: int) -> Non
         for label in rank.at(step).labels
     ]
     assert len(seen) == len(set(seen)) == 50 // (4 * count) * 4 * count
-
-
-def test_a_crop_shifts_and_reflects_and_a_flip_mirrors() -> None:
-    image = np.arange(64 * 64 * 3, dtype=np.int64).reshape(1, 64, 64, 3).astype(np.uint8)
-    augmentation = Augmentation(crop_padding=2, flip=True)
-
-    def augmented(top: int, left: int, flip: bool) -> NDArray[np.uint8]:
-        result: NDArray[np.uint8] = crop_and_flip(
-            image, augmentation, np.array([[top, left]]), np.array([flip])
-        )[0]
-        return result
-
-    np.testing.assert_array_equal(augmented(2, 2, False), image[0])
-    np.testing.assert_array_equal(augmented(2, 2, True), image[0][:, ::-1])
-    np.testing.assert_array_equal(augmented(3, 2, False)[:-1], image[0][1:])
-    np.testing.assert_array_equal(augmented(2, 0, False)[:, 2:], image[0][:, :-2])
-    np.testing.assert_array_equal(augmented(2, 0, False)[:, 1], image[0][:, 1])
