@@ -2,13 +2,16 @@
 
 TrainingError
 ├── UsageError        2   a setting that isn't allowed, an unknown preset
+│   └── WeightsError      what --init-from names is missing, damaged or of another network
 ├── DataError         3   data that is missing, damaged or contradicts itself
 │   └── DownloadError 3   a download that didn't arrive, or arrived changed
 ├── RunFolderError    4   a run folder of another run, in use, or without what is asked for
 │   └── CheckpointError   a checkpoint that can't be used; the one before it may be
 ├── Diverged          5   the loss is no longer a number
 ├── ExportError       6   an export or conversion that failed or doesn't compute what it should
-├── PublishError      7   the store can't be reached or written; the export is kept
+├── ShelfError        7   the store can't be read
+│   └── PublishError      the store can't be reached or written; the export is kept
+├── ProcessLost       8   a process of a distributed run died; the run goes on from a checkpoint
 └── Interrupted  130, 143 SIGINT or SIGTERM; a checkpoint was written before leaving
 """
 
@@ -27,6 +30,10 @@ class UsageError(TrainingError):
     """What was asked for can't be done as asked."""
 
     exit_code = 2
+
+
+class WeightsError(UsageError):
+    """Initial weights are missing, damaged or don't fit; the message names where they are from."""
 
 
 class DataError(TrainingError):
@@ -61,10 +68,20 @@ class ExportError(TrainingError):
     exit_code = 6
 
 
-class PublishError(TrainingError):
-    """The store refused or couldn't be reached; the export stays in the run folder."""
+class ShelfError(TrainingError):
+    """A store couldn't be reached, or hasn't got what was asked for."""
 
     exit_code = 7
+
+
+class PublishError(ShelfError):
+    """The store refused or couldn't be reached; the export stays in the run folder."""
+
+
+class ProcessLost(TrainingError):
+    """A process that a distributed run can't do without died; started again, the run goes on."""
+
+    exit_code = 8
 
 
 class Interrupted(TrainingError):

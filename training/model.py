@@ -17,11 +17,15 @@ from training.precision import ComputePrecision
 
 Stem = Literal["imagenet", "stride2", "full"]
 
-# Channel means and deviations of ImageNet's training images, in units of 0…255.
-PIXEL_MEAN = (123.675, 116.28, 103.53)
+# Channel means and deviations of ImageNet's training images, RGB, in units of 0…255. The means are
+# those of Keras' published weights, so that these compute here what they compute there.
+PIXEL_MEAN = (123.68, 116.779, 103.939)
 PIXEL_DEVIATION = (58.395, 57.12, 57.375)
 
-_EPSILON = 1.001e-5
+# The last layer; all others are the backbone.
+HEAD = "logits"
+
+EPSILON = 1.001e-5
 # Statistics that follow the last tens of steps are right after very short runs too.
 _STATISTICS_MOMENTUM = 0.9
 _BOTTLENECK_EXPANSION = 4
@@ -58,7 +62,7 @@ def build_model(architecture: Architecture, *, precision: ComputePrecision, seed
                 first=block == 0,
             )
     x = keras.layers.GlobalAveragePooling2D(name="avg_pool", dtype="float32")(x)
-    logits = build.dense(x, architecture.classes, "logits")
+    logits = build.dense(x, architecture.classes, HEAD)
     return keras.Model(image, logits, name="resnet50")
 
 
@@ -101,7 +105,7 @@ class _Builder:
 
     def norm(self, x: Any, name: str, *, gamma: str = "ones") -> Any:
         layer = keras.layers.BatchNormalization(
-            epsilon=_EPSILON,
+            epsilon=EPSILON,
             momentum=_STATISTICS_MOMENTUM,
             gamma_initializer=gamma,
             dtype=self._policy,
