@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from imaging import IMAGE_SHAPE
 from training.backend import tf
 from training.data.batches import Batches
+from training.machine import usable_cores
 
-_AHEAD = 4
-_PARALLEL = 2
+# Batches in preparation at once; more than a few threads only wait for Python's lock.
+_MOST_PARALLEL = 8
+_AHEAD_PER_THREAD = 2
 
 
 def training_dataset(batches: Batches, *, first_step: int, last_step: int) -> Any:
@@ -31,5 +33,7 @@ def training_dataset(batches: Batches, *, first_step: int, last_step: int) -> An
         shaped = [tf.ensure_shape(target, (None,)) for target in targets]
         return tf.ensure_shape(images, (None, *IMAGE_SHAPE)), *shaped
 
+    parallel = min(_MOST_PARALLEL, usable_cores())
     steps = tf.data.Dataset.range(first_step, last_step)
-    return steps.map(element, num_parallel_calls=_PARALLEL, deterministic=True).prefetch(_AHEAD)
+    elements = steps.map(element, num_parallel_calls=parallel, deterministic=True)
+    return elements.prefetch(_AHEAD_PER_THREAD * parallel)
