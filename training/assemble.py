@@ -55,6 +55,7 @@ def build_trainee(recipe: Recipe, architecture: Architecture, mode: Mode) -> Tra
             seed=recipe.seed,
             momentum=recipe.momentum,
             with_average=recipe.ema > 0,
+            frozen=recipe.freeze == "backbone",
         )
     )
 

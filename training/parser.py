@@ -22,6 +22,7 @@ exit codes:
   5  the loss is no longer a number
   6  an export or a conversion that failed, or whose variants disagree
   7  a store that can't be read or written; a finished run keeps its export
+  8  a process of a distributed run died; the same --run goes on from the last checkpoint
 130  stopped by SIGINT (Ctrl-C)    \\ while training: a checkpoint was written,
 143  stopped by SIGTERM            /  the same --run goes on from it
 """
@@ -218,6 +219,8 @@ def _add_settings(group: Any, kind: type[msgspec.Struct]) -> None:
 
 def _metavar(name: str) -> str:
     words = {"data": "PATH", "cache": "DIR", "run": "DIR", "store": "URL", "model": "NAME"}
+    words |= {"init_from": "WHAT", "init_store": "URL"}
+    words |= {"hosts": "A:N,B:N", "ssh": "COMMAND"}
     return words.get(name, "N")
 
 

@@ -11,7 +11,7 @@ from msgspec import Meta
 from training.errors import UsageError
 
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
-ModeName = Literal["single"]
+ModeName = Literal["single", "horovod", "horovod-cluster"]
 Fraction = Annotated[float, Meta(ge=0.0, lt=1.0)]
 Alpha = Annotated[float, Meta(ge=0.0, le=10.0)]
 
@@ -28,6 +28,17 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "stride2 (no pool, 1.3 GMAC), full (3×3 stride 1, no pool, 5.3 GMAC)"
         ),
     ] = "imagenet"
+    init_from: Annotated[
+        str | None,
+        Meta(
+            description="begin with the weights of a file of Keras' (.h5, .weights.h5, .keras), a "
+            "run folder, a SavedModel's folder, or a version: a number, a label or latest"
+        ),
+    ] = None
+    freeze: Annotated[
+        Literal["none", "backbone"],
+        Meta(description="backbone: train the last layer only, on the features that are there"),
+    ] = "none"
     epochs: Annotated[int, Meta(ge=1, description="epochs; each ends with an evaluation")] = 10
     steps_per_epoch: Annotated[
         Annotated[int, Meta(ge=1)] | None,
@@ -84,6 +95,17 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "Beta(N, N), often 1.0; with --mixup half of the images get one, half the other"
         ),
     ] = 0.0
+    sync_norm: Annotated[
+        bool,
+        Meta(
+            description="horovod: normalise with statistics of the global batch, not of each "
+            "device's part; costs two more rounds of messages a layer"
+        ),
+    ] = False
+    compress: Annotated[
+        Literal["none", "fp16"],
+        Meta(description="horovod: send gradients as they are, or as fp16, half as large"),
+    ] = "none"
     precision: Annotated[
         Precision,
         Meta(
@@ -129,10 +151,43 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         ),
     ] = None
     model: Annotated[str, Meta(description="the model's name in the store")] = "resnet50"
+    init_store: Annotated[
+        str | None,
+        Meta(description="where --init-from finds versions (default: --store)"),
+    ] = None
+    keep: Annotated[int, Meta(ge=1, description="newest checkpoints to keep, besides the best")] = 2
     checkpoint_every: Annotated[
         Annotated[int, Meta(ge=1)] | None,
         Meta(description="steps between checkpoints within an epoch; without it, at its end only"),
     ] = 200
+    threads: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(
+            description="threads that a process computes with; without it, the processes of a "
+            "machine share its cores evenly"
+        ),
+    ] = None
+    processes: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="horovod: processes on this machine, one for each device"),
+    ] = None
+    hosts: Annotated[
+        str | None,
+        Meta(
+            description="horovod-cluster: HOST:PROCESSES,HOST:PROCESSES; each with the same data, "
+            "code and environment at the same paths; the first one writes the run folder"
+        ),
+    ] = None
+    ssh: Annotated[
+        str | None,
+        Meta(
+            description="horovod-cluster: command that logs in to the other hosts without asking, "
+            "such as 'ssh -p 2222 -i KEY' (default: ssh)"
+        ),
+    ] = None
+    mpi: Annotated[
+        bool, Meta(description="horovod and horovod-cluster: MPI instead of Gloo, if built in")
+    ] = False
 
     @property
     def cache_folder(self) -> Path:

@@ -151,7 +151,7 @@ class TrainStep:
         """Average gradients and facts over the ranks, and the statistics in place."""
         if self._meet is None:
             return gradients, facts
-        statistics = [variable.value for variable in self._model.non_trainable_variables]
+        statistics = [variable.value for variable in moving_statistics(self._model)]
         gradients, others = self._meet(gradients, [facts, *statistics])
         for mine, mean in zip(statistics, others[1:], strict=True):
             mine.assign(mean)
@@ -162,10 +162,24 @@ class TrainStep:
         if self._average is None:
             return
         decay = self._decay()
+        changing = {id(item) for item in self._model.trainable_variables}
+        changing |= {id(item) for item in moving_statistics(self._model)}
         for mean, current in zip(self._average.variables, self._model.variables, strict=True):
+            if id(current) not in changing:
+                continue
             mean.value.assign_sub((1.0 - decay) * (mean.value - current.value))
 
     def _decay(self) -> Any:
         """Return the part of the average that stays, float32."""
         seen = tf.cast(self._optimizer.iterations.value, tf.float32)
         return tf.minimum(self._average_decay, (1.0 + seen) / (10.0 + seen))
+
+
+def moving_statistics(model: Any) -> list[Any]:
+    """Return the Keras variables that steps change without a gradient; frozen layers have none."""
+    return [
+        variable
+        for layer in model.layers
+        if layer.trainable
+        for variable in layer.non_trainable_variables
+    ]

@@ -13,7 +13,7 @@ from training.backend import tf
 from training.checkpoint import Arrays
 from training.errors import CheckpointError
 from training.evaluate import Predict
-from training.model import Architecture, build_model, copy_weights
+from training.model import HEAD, Architecture, build_model, copy_weights
 from training.precision import ComputePrecision
 from training.step import make_optimizer
 
@@ -72,9 +72,15 @@ def make_trainee(
     seed: int,
     momentum: float,
     with_average: bool,
+    frozen: bool = False,
 ) -> Trainee:
-    """Return a trainee with initial weights; the average starts where the model does."""
+    """Return a trainee with initial weights; the average starts where the model does.
+
+    `frozen` fixes all but the last layer.
+    """
     model = build_model(architecture, precision=precision, seed=seed)
+    if frozen:
+        freeze_backbone(model)
     optimizer = make_optimizer(momentum=momentum)
     optimizer.build(model.trainable_variables)
     average = None
@@ -82,6 +88,12 @@ def make_trainee(
         average = build_model(architecture, precision=precision, seed=seed)
         copy_weights(model, average)
     return Trainee(model=model, optimizer=optimizer, average=average)
+
+
+def freeze_backbone(model: Any) -> None:
+    """Fix all but the last layer: its weights, and normalisation by the statistics it has."""
+    for layer in model.layers:
+        layer.trainable = layer.name == HEAD
 
 
 def predictor(model: Any) -> Predict:
