@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +14,8 @@ from model_store.backends.base import ByteSource
 from model_store.os_errors import os_edge
 
 _CHUNK_BYTES = 1 << 20
+# Digests may lag behind a transfer, but must not take its processors.
+_turns = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1) // 2))
 
 
 class HashingReader:
@@ -49,6 +53,7 @@ class HashedStream:
     """A source that an SDK reads once, in order; a seekable file it would read again on its own."""
 
     def __init__(self, source: ByteSource, *, hashed: bool) -> None:
+        self.hashed = hashed
         self._source = source
         self._hash = BackgroundHash("md5") if hashed else None
 
@@ -85,12 +90,16 @@ class BackgroundHash:
         """Take the next piece; waits for the one before, so that memory stays bounded."""
         if self._pending is not None:
             self._pending.result()
-        self._pending = self._thread.submit(self._digest.update, data)
+        self._pending = self._thread.submit(self._take, data)
 
     def digest(self) -> bytes:
         """Return the digest of all pieces; no piece can follow."""
         self._thread.shutdown(wait=True)
         return self._digest.digest()
+
+    def _take(self, data: bytes) -> None:
+        with _turns:
+            self._digest.update(data)
 
 
 def sha256_of(path: Path) -> str:
