@@ -48,15 +48,28 @@ def _train(options: argparse.Namespace) -> None:
     recipe = recipe_from({name: values[name] for name in names_of(Recipe) & values.keys()})
     name = Path(options.preset).stem if options.preset else job.model
     run = Path(job.run) if job.run else choose(name, recipe)
-    from training.job import train
-    from training.modes.single import SingleMode
+    from training.modes.choose import run_in_mode
 
-    outcome = train(job, recipe, SingleMode(), run, make_bars())
+    outcome = run_in_mode(job, recipe, run, debug=options.debug)
+    if outcome is None:
+        return
     _say_result(outcome.result)
     if outcome.publication:
         _say_published(outcome.publication)
     else:
         _say(f"publish it with: python -m training publish {outcome.run} --store URL")
+
+
+def _worker(options: argparse.Namespace) -> None:
+    from training.modes.cluster_role import run_role
+
+    run_role("worker", until_eof=options.until_eof)
+
+
+def _server(options: argparse.Namespace) -> None:
+    from training.modes.cluster_role import run_role
+
+    run_role("ps", until_eof=options.until_eof)
 
 
 def _train_values(options: argparse.Namespace) -> dict[str, Any]:
@@ -186,6 +199,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "data": _data,
     "generate": _generate,
     "train": _train,
+    "worker": _worker,
+    "server": _server,
     "export": _export,
     "publish": _publish,
     "evaluate": _evaluate,

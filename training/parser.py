@@ -40,6 +40,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add_data(commands)
     _add_generate(commands)
     _add_train(commands)
+    _add_role(commands, "worker", "compute steps for a coordinator (--mode ps)")
+    _add_role(commands, "server", "hold variables for a coordinator and its workers (--mode ps)")
     _add_export(commands)
     _add_publish(commands)
     _add_evaluate(commands)
@@ -114,6 +116,18 @@ def _add_train(commands: Any) -> None:
     )
     _add_settings(parser.add_argument_group("the job"), Job)
     _add_settings(parser.add_argument_group("the recipe"), Recipe)
+
+
+def _add_role(commands: Any, name: str, summary: str) -> None:
+    parser = _command(
+        commands,
+        name,
+        summary,
+        "Where it listens, and where the others are, is read from the environment variable "
+        "TF_CONFIG. It runs until SIGTERM or SIGINT. Anybody who reaches its port can use it: "
+        "start it in networks that you trust.",
+    )
+    parser.add_argument("--until-eof", action="store_true", help=argparse.SUPPRESS)
 
 
 def _add_export(commands: Any) -> None:

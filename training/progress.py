@@ -85,6 +85,28 @@ class _TerminalBar:
         self._bar.close()
 
 
+class SilentBars:
+    """Shows nothing: another process does."""
+
+    def open(self, title: str, *, total: int, unit: str, done: int = 0) -> Bar:  # noqa: ARG002
+        """Return a task that isn't shown."""
+        return _SilentBar()
+
+    def say(self, line: str) -> None:
+        """Say nothing."""
+
+
+class _SilentBar:
+    def advance(self, count: int = 1, **facts: str) -> None:
+        pass
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+
 class LogBars:
     """Lines for logs: one at the end of each task, and one every `interval_s` while it runs."""
 

@@ -11,7 +11,7 @@ from msgspec import Meta
 from training.errors import UsageError
 
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
-ModeName = Literal["single", "horovod", "horovod-cluster"]
+ModeName = Literal["single", "ps", "horovod", "horovod-cluster"]
 Fraction = Annotated[float, Meta(ge=0.0, lt=1.0)]
 Alpha = Annotated[float, Meta(ge=0.0, le=10.0)]
 
@@ -167,6 +167,21 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             "machine share its cores evenly"
         ),
     ] = None
+    workers: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(
+            description="ps: worker processes to start on this machine; without it, TF_CONFIG "
+            "says where they are"
+        ),
+    ] = None
+    servers: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="ps: processes that hold the variables (default: 1)"),
+    ] = None
+    patience: Annotated[
+        float,
+        Meta(gt=0.0, description="ps: seconds to wait for a worker or server that doesn't answer"),
+    ] = 300.0
     processes: Annotated[
         Annotated[int, Meta(ge=1)] | None,
         Meta(description="horovod: processes on this machine, one for each device"),

@@ -8,6 +8,7 @@ from training.data.generate import GeneratedSize, generate
 from training.data.prepare import prepare
 from training.data.prepared import PreparedData, is_prepared
 from training.errors import DataError
+from training.locking import lock
 from training.progress import Bars
 
 TINY_IMAGENET = "tiny-imagenet-200"
@@ -31,8 +32,10 @@ def resolve(data: str | None, cache: Path, bars: Bars, *, sources: Path = SOURCE
         return prepare(_tiny_imagenet(cache, sources), cache, bars)
     if data == GENERATED and not Path(data).exists():
         folder = sources / GENERATED
-        if not folder.exists():
-            generate(folder, GeneratedSize(), bars)
+        # The ranks of a run all want it at once.
+        with lock(sources / f".{GENERATED}.lock", wait=True):
+            if not folder.exists():
+                generate(folder, GeneratedSize(), bars)
         return prepare(folder, cache, bars)
     return prepare(Path(data), cache, bars)
 

@@ -1,0 +1,61 @@
+"""From the name of a mode to what runs it; imports only what the chosen mode needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from training.errors import UsageError
+from training.progress import make_bars
+from training.settings import Job, ModeName, Recipe
+
+if TYPE_CHECKING:
+    from training.job import Outcome
+
+# Settings that only some modes know what to do with.
+_ONLY_IN: dict[str, tuple[ModeName, ...]] = {
+    "workers": ("ps",),
+    "servers": ("ps",),
+    "patience": ("ps",),
+    "processes": ("horovod",),
+    "hosts": ("horovod-cluster",),
+    "ssh": ("horovod-cluster",),
+    "mpi": ("horovod", "horovod-cluster"),
+    "sync_norm": ("horovod", "horovod-cluster"),
+    "compress": ("horovod", "horovod-cluster"),
+}
+
+
+def check_mode(job: Job, recipe: Recipe) -> None:
+    """Raise UsageError when a setting is given that the job's mode has no use for."""
+    for name, modes in _ONLY_IN.items():
+        settings: msgspec.Struct = job if name in job.__struct_fields__ else recipe
+        given = getattr(settings, name)
+        if given != getattr(type(settings)(), name) and job.mode not in modes:
+            option = "--" + name.replace("_", "-")
+            raise UsageError(f"{option} is for --mode {' and '.join(modes)}, not {job.mode}")
+
+
+def run_in_mode(job: Job, recipe: Recipe, run: Path, *, debug: bool = False) -> Outcome | None:
+    """Train in the job's mode; None where another process of this run has said what came out.
+
+    Raises a TrainingError.
+    """
+    check_mode(job, recipe)
+    if job.mode == "single":
+        from training.job import train
+        from training.modes.single import SingleMode
+
+        return train(job, recipe, SingleMode(), run, make_bars())
+    if job.mode == "ps":
+        from training.modes.parameter_server_run import train_with_servers
+
+        return train_with_servers(job, recipe, run)
+    from training.modes import horovod_launcher, horovod_rank
+
+    if horovod_rank.is_rank():
+        return horovod_rank.train_as_rank(job, recipe, run, debug=debug)
+    horovod_launcher.launch(job, recipe, run, debug=debug)
+    return None

@@ -1,0 +1,134 @@
+"""Several processes with a device each, on one machine or many: gradients meet in all-reduces.
+
+Every rank holds all variables, and has the same values after each step, so that evaluation and
+checkpoints need no synchronisation. Horovod knows TensorFlow's variables, not Keras': it is given
+`variable.value`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from training.backend import tf
+from training.evaluate import Counts
+from training.modes.one_by_one import OneByOne
+from training.step import Update
+
+_T = TypeVar("_T")
+
+# What goes into one all-reduce. Several, so that the first ones travel while the backward pass
+# still computes; not many, as each costs a round of agreement and its latency: ResNet-50's 94 MB
+# are four. 25 MB is also what PyTorch's DistributedDataParallel found to be good.
+BUCKET_BYTES = 25 * 2**20
+
+# With other groups or tensors mixed into a message as they happen to be ready, where the ring cuts
+# it, and so the order of sums, would depend on time; a run of three ranks wouldn't repeat itself.
+_DEFAULTS = {
+    "HOROVOD_DISABLE_GROUP_FUSION": "1",
+    # Ranks come up at different speeds on busy machines.
+    "HOROVOD_GLOO_TIMEOUT_SECONDS": "120",
+    # What its ranks say about each other's end is said once, by the launcher.
+    "HOROVOD_LOG_LEVEL": "fatal",
+}
+
+
+class HorovodMode:
+    """See `training.modes.base.Mode`. Making one joins the other ranks, which takes all of them.
+
+    `compress` is that of the recipe: with "fp16" gradients are sent as halves.
+    """
+
+    def __init__(self, *, name: str = "horovod", compress: str = "none") -> None:
+        for variable, value in _DEFAULTS.items():
+            os.environ.setdefault(variable, value)
+        import horovod.tensorflow as hvd
+
+        self._hvd = hvd
+        hvd.init()
+        self._compression = hvd.Compression.fp16 if compress == "fp16" else hvd.Compression.none
+        self.name = name
+        self.index: int = hvd.rank()
+        self.count: int = hvd.size()
+        self.world_size = self.count
+        self.ranks_here: int = hvd.local_size()
+
+    @property
+    def writes_files(self) -> bool:
+        """Whether this is rank 0."""
+        return self.index == 0
+
+    def build(self, make: Callable[[], _T]) -> _T:
+        """Build in place, on this rank's GPU if there are any."""
+        gpus = tf.config.list_physical_devices("GPU")
+        if gpus:
+            tf.config.set_visible_devices(gpus[self._hvd.local_rank() % len(gpus)], "GPU")
+        return make()
+
+    def runner(self, update: Update) -> OneByOne:
+        """Return a runner of one step at a time."""
+        return OneByOne(update)
+
+    def average(
+        self, gradients: Sequence[Any], others: Sequence[Any]
+    ) -> tuple[list[Any], list[Any]]:
+        """Return both averaged over all ranks: the gradients in a few all-reduces, then the others.
+
+        Gradients meet in the order in which the backward pass computes them, last layers first.
+        """
+        means: list[Any] = [None] * len(gradients)
+        sizes = [gradient.dtype.size * gradient.shape.num_elements() for gradient in gradients]
+        for number, bucket in enumerate(buckets(sizes, BUCKET_BYTES)):
+            reduced = self._hvd.grouped_allreduce(
+                [gradients[each] for each in bucket],
+                op=self._hvd.Average,
+                compression=self._compression,
+                name=f"gradients_{number}",
+            )
+            for each, mean in zip(bucket, reduced, strict=True):
+                means[each] = mean
+        return means, self._hvd.grouped_allreduce(list(others), op=self._hvd.Average, name="others")
+
+    def average_moments(self, moments: Any) -> Any:
+        """Return moments [2, C] averaged over all ranks; gradients flow back to all of them."""
+        return self._hvd.allreduce(moments, op=self._hvd.Average)
+
+    def total(self, counts: Counts) -> Counts:
+        """Return the sum of all ranks' counts, added in the order of the ranks."""
+        return sum(self._hvd.allgather_object(counts, name="counts"), Counts())
+
+    def agree(self, wish: bool) -> bool:
+        """Return on all ranks whether any of them has the wish."""
+        wishes = tf.constant([int(wish)], tf.int32)
+        return bool(self._hvd.allreduce(wishes, op=self._hvd.Max, name="wish").numpy()[0])
+
+    def share(self, value: _T) -> _T:
+        """Return rank 0's value on all ranks."""
+        shared: _T = self._hvd.broadcast_object(value, root_rank=0, name="shared")
+        return shared
+
+    def share_variables(self, variables: Sequence[Any]) -> None:
+        """Give the variables of all ranks the values of rank 0."""
+        values = [variable.value for variable in variables]
+        self._hvd.broadcast_variables(values, root_rank=0, inplace=True)
+
+    def local(self, model: Any) -> Any:
+        """Return the model itself."""
+        return model
+
+
+def buckets(sizes: Sequence[int], limit: int) -> list[list[int]]:
+    """Return the positions of `sizes`, last first, in runs that add up to at most `limit`.
+
+    What is larger than the limit is alone in its run.
+    """
+    runs: list[list[int]] = []
+    room = -1
+    for position in reversed(range(len(sizes))):
+        if sizes[position] > room:
+            runs.append([])
+            room = limit
+        runs[-1].append(position)
+        room -= sizes[position]
+    return runs

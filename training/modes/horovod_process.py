@@ -1,0 +1,118 @@
+"""One rank as its launcher sees it: a process here, or an ssh session to one elsewhere."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from training.modes.horovod_messages import Ended, Hello, Order, read_report, write_order
+from training.modes.horovod_verdict import RankEnd
+
+# A host that doesn't answer for 15 s is lost.
+_SSH_OPTIONS = ("-T", "-oBatchMode=yes", "-oConnectTimeout=10")
+_SSH_OPTIONS += ("-oServerAliveInterval=5", "-oServerAliveCountMax=3")
+_CHUNK = 65536
+
+
+class RankProcess:
+    """A started rank. Its output goes to `out` by lines and to `err` as it comes.
+
+    `ssh` is the command that logs in to its host, empty for this one.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        *,
+        rank: int,
+        host: str,
+        ssh: list[str],
+        out: Callable[[str], None],
+        err: Callable[[bytes], None],
+    ) -> None:
+        self.rank = rank
+        self.host = host
+        self._remote = bool(ssh)
+        self._out = out
+        self._err = err
+        self._report: Ended | None = None
+        self._last_line = b""
+        self._ended_by_us = False
+        self._writing = threading.Lock()
+        there = [*ssh, *_SSH_OPTIONS, host, f"cd {shlex.quote(str(Path.cwd()))} && exec {command}"]
+        # Its own session: Ctrl-C is for the launcher, which tells all ranks.
+        self._process = subprocess.Popen(
+            there if ssh else ["/bin/sh", "-c", f"exec {command}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._input, self._output, self._errors = _pipes(self._process)
+
+    def tell(self, order: Order) -> None:
+        """Send an order, unless the rank has ended."""
+        with self._writing, suppress(OSError, ValueError):
+            self._input.write(write_order(order))
+            self._input.flush()
+
+    def greet(self, environment: dict[str, str]) -> None:
+        """Send what the rank waits for; other hosts get the environment, this one has it."""
+        self.tell(Hello(environment if self._remote else {}))
+
+    def let_go(self) -> None:
+        """Have the rank end at once: it does when it hears no launcher any more."""
+        self._ended_by_us = True
+        with self._writing, suppress(OSError, ValueError):
+            self._input.close()
+
+    def kill(self) -> None:
+        """Kill the process here; a remote rank ends as its connection does."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def wait(self) -> RankEnd:
+        """Pass on what the rank writes until it ends; return how it did."""
+        reader = threading.Thread(target=self._read_stderr, daemon=True)
+        reader.start()
+        self._read_stdout()
+        reader.join()
+        exit_code = self._process.wait()
+        with self._writing, suppress(OSError):
+            self._input.close()
+        return RankEnd(
+            rank=self.rank,
+            host=self.host,
+            exit_code=exit_code,
+            remote=self._remote,
+            report=self._report,
+            ended_by_us=self._ended_by_us,
+            last_line=self._last_line.decode(errors="replace").strip(),
+        )
+
+    def _read_stdout(self) -> None:
+        for raw in self._output:
+            line = raw.decode(errors="replace")
+            report = read_report(line)
+            if report is None:
+                self._out(line)
+            else:
+                self._report = report
+
+    def _read_stderr(self) -> None:
+        while chunk := os.read(self._errors.fileno(), _CHUNK):
+            self._last_line = (self._last_line + chunk).rstrip(b"\r\n").split(b"\n")[-1][-_CHUNK:]
+            self._err(chunk)
+
+
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
+    if process.stdin is None or process.stdout is None or process.stderr is None:
+        raise AssertionError("a rank is started with three pipes")
+    return process.stdin, process.stdout, process.stderr

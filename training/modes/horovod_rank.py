@@ -1,0 +1,149 @@
+"""The part of a Horovod rank that isn't training: it hears its launcher, and reports its end.
+
+A rank is the same command line as its launcher's, run by it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import msgspec
+
+from training.errors import TrainingError
+from training.modes.horovod_hosts import interface_towards
+from training.modes.horovod_messages import Ended, Hello, Stop, read_order, write_report
+from training.progress import Bars, SilentBars, TerminalBars, make_bars
+from training.settings import Job, Recipe
+
+if TYPE_CHECKING:
+    from training.job import Outcome
+
+# Set by the launcher to the size of its terminal, 80x24, or to none.
+TERMINAL = "HOTSHELF_RANK_TERMINAL"
+# Several times the interval of the launcher's Alive.
+_SILENCE_S = 60.0
+_LAUNCHER_GONE = 1
+
+
+def is_rank() -> bool:
+    """Return whether a launcher has started this process."""
+    return TERMINAL in os.environ and _rank() is not None
+
+
+def train_as_rank(job: Job, recipe: Recipe, run: Path, *, debug: bool) -> Outcome | None:
+    """Train with the other ranks; return what became of it on rank 0, None elsewhere.
+
+    An error ends the process, after it was reported to the launcher.
+    """
+    hear_launcher()
+    try:
+        return _train(job, recipe, run)
+    except TrainingError as error:
+        _leave(Ended(str(error), error.exit_code), debug=debug)
+    except KeyboardInterrupt:
+        _leave(Ended("interrupted", 128 + signal.SIGINT), debug=debug)
+    except Exception as error:  # noqa: BLE001 the last resort of a process
+        _leave(_unexpected(error), debug=debug)
+
+
+def hear_launcher() -> None:
+    """Take over what the launcher says first, and obey it from a thread of its own."""
+    stream = sys.stdin.buffer.raw if hasattr(sys.stdin.buffer, "raw") else sys.stdin.buffer
+    lines = _Lines(stream.fileno())
+    first = lines.next(None)
+    hello = read_order(first) if first else None
+    if not isinstance(hello, Hello):
+        end_at_once()
+    os.environ.update(hello.environment)
+    threading.Thread(target=obey, args=(lines.next, end_at_once), daemon=True).start()
+
+
+def obey(next_line: Callable[[float], bytes | None], end: Callable[[], object]) -> None:
+    """Turn each Stop into that signal for this process; end when the launcher is gone."""
+    while line := next_line(_SILENCE_S):
+        try:
+            order = read_order(line)
+        except msgspec.MsgspecError:
+            continue
+        if isinstance(order, Stop):
+            os.kill(os.getpid(), order.signal_number)
+    end()
+
+
+def end_at_once() -> NoReturn:
+    """End this process; its launcher isn't there any more, to take an error or an exit code."""
+    os._exit(_LAUNCHER_GONE)
+
+
+class _Lines:
+    """Lines of a file descriptor."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._buffer = b""
+
+    def next(self, timeout_s: float | None) -> bytes | None:
+        """Return the next line; None at the end, or when nothing comes for so long."""
+        while b"\n" not in self._buffer:
+            ready, _, _ = select.select([self._descriptor], [], [], timeout_s)
+            read = os.read(self._descriptor, 65536) if ready else b""
+            if not read:
+                return None
+            self._buffer += read
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line
+
+
+def _train(job: Job, recipe: Recipe, run: Path) -> Outcome | None:
+    address = os.environ.get("HOROVOD_GLOO_RENDEZVOUS_ADDR")
+    if address is not None:
+        os.environ["HOROVOD_GLOO_IFACE"] = interface_towards(address)
+    from training.job import train
+    from training.modes.horovod import HorovodMode
+    from training.threads import use_threads
+
+    mode = HorovodMode(name=job.mode, compress=recipe.compress)
+    use_threads(job.threads, processes_here=mode.ranks_here)
+    return train(job, recipe, mode, run, _bars(mode.index))
+
+
+def _bars(rank: int) -> Bars:
+    if rank != 0:
+        return SilentBars()
+    columns, _, lines = os.environ[TERMINAL].partition("x")
+    if not lines:
+        return make_bars()
+    # What bars take the size of a terminal from where they are written to a pipe.
+    os.environ.update(COLUMNS=columns, LINES=lines)
+    return TerminalBars(sys.stderr)
+
+
+def _unexpected(error: Exception) -> Ended:
+    lost_peer = "Horovod" in str(error) or type(error).__name__ == "HorovodInternalError"
+    message = f"{type(error).__name__}: {error} (an error in Hotshelf; --debug shows where)"
+    return Ended(" ".join(message.split()), TrainingError.exit_code, lost_peer=lost_peer)
+
+
+def _leave(report: Ended, *, debug: bool) -> NoReturn:
+    """Report and end, without waiting for ranks that may be gone already."""
+    if debug:
+        traceback.print_exc()
+    sys.stdout.write(write_report(report))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(report.exit_code)
+
+
+def _rank() -> int | None:
+    for name in ("HOROVOD_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK"):
+        if name in os.environ:
+            return int(os.environ[name])
+    return None
