@@ -19,6 +19,7 @@ from training.data.prepared import PreparedData
 from training.data.resolve import resolve as resolve_data
 from training.errors import DataError, Interrupted, RunFolderError
 from training.finish import finish
+from training.initial import Start, check_freezing, find_start
 from training.locking import Locked, lock
 from training.loop import run_loop
 from training.modes.base import Mode
@@ -36,6 +37,7 @@ from training.run_folder import (
 from training.settings import Job, Recipe
 from training.stop import StopRequest, listen
 from training.trainee import Trainee
+from training.weights import Weights, take_over
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -62,17 +64,29 @@ def train(job: Job, recipe: Recipe, mode: Mode, run: Path, bars: Bars) -> Outcom
     """
     if mode.writes_files and job.store is not None:
         check_store(job.store, job.model)
+    check_freezing(recipe)
     data = resolve_data(job.data, job.cache_folder, bars)
     folder = RunFolder(run)
     if not mode.writes_files:
         _follow(job, mode, folder, data, bars)
         return None
     with held(folder):
-        settings = _begin_or_resume(folder, _settings(recipe, mode, data), bars)
+        start = find_start(
+            job, recipe, folder, data_digest=data.digest, classes=data.classes, bars=bars
+        )
+        settings = _begin_or_resume(folder, _settings(recipe, mode, data, start), bars)
         result = folder.result()
         mode.share(_Order(settings.recipe, data.digest, finished=result is not None))
         if result is None:
-            trainee, step = _train(job, settings.recipe, mode, folder, data=data, bars=bars)
+            trainee, step = _train(
+                job,
+                settings.recipe,
+                mode,
+                folder,
+                data=data,
+                bars=bars,
+                weights=start.weights if start else None,
+            )
             architecture = architecture_of(settings.recipe, data)
             result = finish(folder, trainee.result, architecture, data, bars, step=step)
         else:
@@ -109,7 +123,7 @@ def held(folder: RunFolder) -> Iterator[None]:
         ) from None
 
 
-def _settings(recipe: Recipe, mode: Mode, data: PreparedData) -> RunSettings:
+def _settings(recipe: Recipe, mode: Mode, data: PreparedData, start: Start | None) -> RunSettings:
     has_gpu = bool(tf.config.list_physical_devices("GPU"))
     precision = resolve_precision(recipe.precision, has_gpu=has_gpu)
     return RunSettings(
@@ -120,6 +134,7 @@ def _settings(recipe: Recipe, mode: Mode, data: PreparedData) -> RunSettings:
         code_version=origin.code_version(),
         host=origin.host(),
         started_at=origin.now(),
+        initial=start.record if start else None,
     )
 
 
@@ -134,7 +149,14 @@ def _begin_or_resume(folder: RunFolder, wanted: RunSettings, bars: Bars) -> RunS
 
 
 def _train(
-    job: Job, recipe: Recipe, mode: Mode, folder: RunFolder, *, data: PreparedData, bars: Bars
+    job: Job,
+    recipe: Recipe,
+    mode: Mode,
+    folder: RunFolder,
+    *,
+    data: PreparedData,
+    bars: Bars,
+    weights: Weights | None = None,
 ) -> tuple[Trainee, int]:
     """Return the trained trainee and its number of steps."""
     needed = recipe.batch_size * mode.count
@@ -152,14 +174,19 @@ def _train(
             checkpoint_every=job.checkpoint_every,
             should_stop=lambda: bool(stop),
         )
-        position, at_end = _run(pieces, mode, bars)
+        position, at_end = _run(pieces, mode, data, bars, weights)
     if not at_end:
         raise _interrupted(folder, position, pieces, stop)
     return pieces.trainee, position.step
 
 
-def _run(pieces: Pieces, mode: Mode, bars: Bars) -> tuple[Position, bool]:
+def _run(
+    pieces: Pieces, mode: Mode, data: PreparedData, bars: Bars, weights: Weights | None
+) -> tuple[Position, bool]:
     resumed = _resume(pieces, bars) if mode.writes_files else None
+    if weights is not None and resumed is None:
+        trainee = pieces.trainee
+        bars.say(take_over(weights, trainee.model, data.classes, average=trainee.average))
     resumed = mode.share(resumed)
     mode.share_variables(pieces.trainee.variables)
     try:

@@ -42,12 +42,13 @@ def publish(
     """
     transfer = TransferBar(bars)
     try:
-        manifest = opener(url).publish(
+        store = opener(url)
+        manifest = store.publish(
             model,
             folder.export,
             signature=signature(class_count),
             metrics=metrics(result),
-            lineage=lineage(settings, result),
+            lineage=lineage(settings, result, store=store.url, model=model),
             progress=transfer,
         )
     except StoreError as error:
@@ -75,15 +76,25 @@ def metrics_of(variants: Mapping[str, Scores]) -> dict[str, dict[str, float]]:
     }
 
 
-def lineage(settings: RunSettings, result: Result) -> Lineage:
-    """Return where the version comes from; it was trained from scratch, so it has no parent."""
+def lineage(settings: RunSettings, result: Result, *, store: str, model: str) -> Lineage:
+    """Return where the version comes from.
+
+    Its parent is the version that it was fine-tuned from, if that is of the same model in the same
+    store; weights of any other origin are named among the hyperparameters, with their SHA-256.
+    """
+    facts = msgspec.to_builtins(settings.recipe) | {"steps": result.step}
+    parent = None
+    if (initial := settings.initial) is not None:
+        facts["initial_weights"] = {"origin": initial.origin, "sha256": initial.sha256}
+        if (initial.store, initial.model) == (store, model):
+            parent = initial.version
     return Lineage(
         code_version=settings.code_version,
         data_digest=settings.data_digest,
         mode=settings.mode,
         world_size=settings.world_size,
-        hyperparameters=msgspec.to_builtins(settings.recipe) | {"steps": result.step},
-        parent_version=None,
+        hyperparameters=facts,
+        parent_version=parent,
         started_at=settings.started_at,
         finished_at=result.finished_at,
         host=settings.host,

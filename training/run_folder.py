@@ -26,6 +26,16 @@ FORMAT = 1
 _T = TypeVar("_T")
 
 
+class Initial(msgspec.Struct, frozen=True, kw_only=True):
+    """The weights that a run began with, and which version they are if they were published."""
+
+    origin: str
+    sha256: str
+    store: str | None = None
+    model: str | None = None
+    version: int | None = None
+
+
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What decides the weights (mode to recipe), and where it ran."""
 
@@ -37,6 +47,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     code_version: str
     host: str
     started_at: str
+    initial: Initial | None = None
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):

@@ -115,7 +115,9 @@ class TrainStep:
     def _gradients(self, inputs: StepInputs) -> tuple[list[Any], Any, Any]:
         """Return the gradients of the trainable variables, the loss and the part guessed right."""
         values = [variable.value for variable in self._model.trainable_variables]
-        with tf.GradientTape() as tape:
+        # Of a frozen layer, nothing need be remembered for the way back.
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(values)
             logits = self._logits(inputs.images)
             loss = self._loss(logits, inputs)
         guesses = tf.argmax(logits, axis=-1, output_type=tf.int32)

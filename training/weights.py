@@ -81,10 +81,14 @@ def check_fits(weights: Weights, shapes: Mapping[str, tuple[int, ...]]) -> None:
         )
     missing = sorted(shapes.keys() - arrays.keys())
     if missing:
-        raise WeightsError(f"{origin}: isn't our ResNet-50: {_shown(missing)} missing")
+        raise WeightsError(
+            f"{origin}: isn't our ResNet-50: {_shown(missing)} {_are(missing)} missing"
+        )
     surplus = sorted(arrays.keys() - shapes.keys())
     if surplus:
-        raise WeightsError(f"{origin}: isn't our ResNet-50: {_shown(surplus)} too much")
+        raise WeightsError(
+            f"{origin}: isn't our ResNet-50: {_shown(surplus)} {_are(surplus)} too much"
+        )
     for name, shape in shapes.items():
         theirs_shape = arrays[name].shape
         if name in {_KERNEL, _BIAS}:
@@ -134,5 +138,8 @@ def _size(shape: Sequence[int]) -> str:
 
 def _shown(names: Sequence[str]) -> str:
     more = len(names) - _SHOWN
-    listed = ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
-    return f"{listed} {'is' if len(names) == 1 else 'are'}"
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _are(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
