@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from model_store import ModelStore, StoreError, Unreachable
-from model_store.backends.azure import AzureBackend
+from model_store.backends.azure import RANGE_BYTES, AzureBackend
 from model_store.backends.azure_access import Access
 from model_store.backends.patience import Patience
 from model_store.ledger import Ledger
@@ -68,6 +68,15 @@ def far_store(proxy: FaultProxy) -> Iterator[ModelStore]:
 
 
 @pytest.fixture
+def near_store(azurite: Azurite, far_store: ModelStore) -> Iterator[ModelStore]:
+    """The same store without the proxy and with all patience, for what isn't tested."""
+    url = AzureUrl(ACCOUNT, far_store.url.split("/")[3], "p")
+    backend = AzureBackend(url, Access(azurite.connection_string))
+    yield ModelStore(str(url), backend)
+    backend.close()
+
+
+@pytest.fixture
 def large_folder(tmp_path: Path) -> Path:
     """Its model needs more than one range."""
     folder = make_folder(tmp_path / "large", size=1 << 20)
@@ -111,6 +120,7 @@ def name_of(fault: Fault) -> str:
 @pytest.mark.parametrize(("where", "times"), [(is_data, 1), (is_get, 1), (is_data, None)])
 def test_a_pull_yields_exactly_the_published_bytes_or_says_why_not(  # noqa: PLR0917
     far_store: ModelStore,
+    near_store: ModelStore,
     proxy: FaultProxy,
     large_folder: Path,
     tmp_path: Path,
@@ -118,7 +128,7 @@ def test_a_pull_yields_exactly_the_published_bytes_or_says_why_not(  # noqa: PLR
     where: Callable[[Request], bool],
     times: int | None,
 ) -> None:
-    publish(far_store, large_folder)
+    publish(near_store, large_folder)
     proxy.spoil(fault, where=where, times=times)
     place = tmp_path / "pulled"
     error = attempt(lambda: far_store.pull(MODEL, 1, place))
@@ -137,6 +147,33 @@ def test_a_pull_yields_exactly_the_published_bytes_or_says_why_not(  # noqa: PLR
     files.pop("manifest.json")
     assert files == contents(large_folder)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def first_byte(request: Request) -> int:
+    """Return where the range that the request asks for begins."""
+    [asked] = [value for name, value in request.headers.items() if name.lower() == "x-ms-range"]
+    return int(asked.removeprefix("bytes=").partition("-")[0])
+
+
+def test_a_pull_that_broke_off_asks_only_for_the_ranges_that_are_missing(
+    far_store: ModelStore,
+    near_store: ModelStore,
+    proxy: FaultProxy,
+    large_folder: Path,
+    tmp_path: Path,
+) -> None:
+    publish(near_store, large_folder)
+    missing = 2 * RANGE_BYTES
+    proxy.spoil(
+        status_500, where=lambda each: is_data(each) and first_byte(each) >= missing, times=None
+    )
+    assert attempt(lambda: far_store.pull(MODEL, 1, tmp_path / "p")) is not None
+    proxy.spoil(status_500, where=is_data, times=0)
+    proxy.requests.clear()
+    place = far_store.pull(MODEL, 1, tmp_path / "p")
+    again = sorted(first_byte(request) for request in proxy.requests if is_data(request))
+    assert again == [missing, missing + RANGE_BYTES, missing + 2 * RANGE_BYTES]
+    assert contents(place).items() >= contents(large_folder).items()
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=name_of)
