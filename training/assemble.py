@@ -8,6 +8,7 @@ import msgspec
 
 from training.backend import keras, tf
 from training.checkpoint import Checkpoints
+from training.concurrent_step import ConcurrentStep
 from training.data.batches import Augmentation, Batches
 from training.data.prepared import PreparedData
 from training.metrics_log import MetricsLog
@@ -132,7 +133,8 @@ def _schedule(recipe: Recipe, plan: Plan, mode: Mode) -> Schedule:
 
 
 def _step(recipe: Recipe, trainee: Trainee, mode: Mode) -> TrainStep:
-    return TrainStep(
+    kind = ConcurrentStep if mode.shares_variables else TrainStep
+    return kind(
         trainee.model,
         trainee.optimizer,
         label_smoothing=recipe.label_smoothing,

@@ -42,6 +42,8 @@ class Mode(Protocol):
     index: int
     count: int
     world_size: int
+    shares_variables: bool
+    """Whether several steps change the same variables at the same moment."""
 
     @property
     def writes_files(self) -> bool:

@@ -52,6 +52,7 @@ class HorovodMode:
         self.index: int = hvd.rank()
         self.count: int = hvd.size()
         self.world_size = self.count
+        self.shares_variables = False
         self.ranks_here: int = hvd.local_size()
 
     @property

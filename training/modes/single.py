@@ -20,6 +20,7 @@ class SingleMode:
     count = 1
     world_size = 1
     writes_files = True
+    shares_variables = False
 
     def build(self, make: Callable[[], _T]) -> _T:
         """Build in place: TensorFlow's default device is the right one."""

@@ -1,0 +1,300 @@
+"""Parameter servers hold the variables, workers compute, and this process coordinates.
+
+It alone has the data: it hands each step's images to a worker that is free, which reads the
+weights from the servers, and sends its gradients there. Updates are asynchronous: a worker doesn't
+wait for the others, so its gradients are of weights that may have moved on by then. The learning
+rate is that of one worker's batch; it isn't scaled with the number of workers.
+
+It is `tf.distribute.ParameterServerStrategy` with a loop of our own; what `Model.fit` would do
+under it isn't supported by Keras 3.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from training.backend import keras, tf
+from training.errors import ProcessLost, TrainingError, UsageError
+from training.evaluate import Counts
+from training.model import copy_weights
+from training.modes.cluster import (
+    Cluster,
+    Place,
+    Task,
+    check_port,
+    local_cluster,
+)
+from training.modes.cluster_processes import LocalProcesses
+from training.modes.cluster_watch import Watch, await_all, lost_too_long
+from training.modes.parameter_server_runner import Dispatcher
+from training.modes.placement import Placement
+from training.progress import Bars
+from training.step import Update
+
+_T = TypeVar("_T")
+_MOST_RESTARTS = 10
+_FAILED_SERVER = re.compile(r"/job:ps/replica:0/task:(\d+)")
+_GOES_ON = "the same command goes on from the newest checkpoint"
+
+
+class ParameterServerMode:
+    """See `training.modes.base.Mode`; a context, at whose end the processes it started are gone."""
+
+    name = "ps"
+    index = 0
+    count = 1
+    writes_files = True
+    shares_variables = True
+
+    def __init__(
+        self,
+        *,
+        place: Place | None,
+        workers: int,
+        servers: int,
+        threads: int | None,
+        patience_s: float,
+        logs: Path,
+        bars: Bars,
+    ) -> None:
+        """`place` is where the cluster is; None starts all of it on this machine."""
+        self.world_size = workers
+        self._place = place
+        self._servers = servers
+        self._threads = threads
+        self._patience_s = patience_s
+        self._logs = logs
+        self._bars = bars
+        self._watch: Watch | None = None
+        self._processes: LocalProcesses | None = None
+        self._strategy: Any = None
+        self._coordinator: Any = None
+        self._restarts = 0
+        self._copies: dict[int, Any] = {}
+
+    def __enter__(self) -> ParameterServerMode:
+        """Return the mode; nothing is started before something is built."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End what was started; an error of the cluster's network is raised as ProcessLost."""
+        try:
+            if isinstance(error, tf.errors.OpError):
+                raise self._explain(error) from None
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the processes that were started here."""
+        if self._watch is not None:
+            self._watch.close()
+        if self._processes is not None:
+            self._processes.close()
+
+    def build(self, make: Callable[[], _T]) -> _T:
+        """Start or find the cluster, then build with the variables spread over its servers.
+
+        Raises ProcessLost when somebody doesn't answer, UsageError when the port for the
+        coordinator is taken.
+        """
+        if self._strategy is None:
+            self._connect()
+        place_variables = _spread(Placement(self._servers))
+        with tf.variable_creator_scope(place_variables), self._strategy.scope():
+            return make()
+
+    def runner(self, update: Update) -> Dispatcher:
+        """Return what hands steps to the workers."""
+        return Dispatcher(
+            self._coordinator,
+            update,
+            workers=self.world_size,
+            look=self._look,
+            explain=self._explain,
+        )
+
+    def average(
+        self, gradients: Sequence[Any], others: Sequence[Any]
+    ) -> tuple[list[Any], list[Any]]:
+        """Return them as they are: each worker's go to the servers by themselves."""
+        return list(gradients), list(others)
+
+    def total(self, counts: Counts) -> Counts:
+        """Return them as they are: the coordinator evaluates alone."""
+        return counts
+
+    def agree(self, wish: bool) -> bool:
+        """Return the wish."""
+        return wish
+
+    def share(self, value: _T) -> _T:
+        """Return the value."""
+        return value
+
+    def share_variables(self, variables: Sequence[Any]) -> None:
+        """Do nothing: there is one of each, on its server."""
+
+    def local(self, model: Any) -> Any:
+        """Return a copy here with the weights of now: evaluation reads the servers only once."""
+        if id(model) not in self._copies:
+            # The model is kept along, or another one might get its id.
+            self._copies[id(model)] = (model, keras.models.clone_model(model))
+        _, copy = self._copies[id(model)]
+        copy_weights(model, copy)
+        return copy
+
+    def _connect(self) -> None:
+        cluster = self._start_here() if self._place is None else self._find(self._place)
+        self._watch = Watch(cluster)
+        try:
+            await_all(self._watch, cluster, patience_s=self._patience_s, check=self._check_start)
+            self._strategy = _strategy(cluster)
+        except tf.errors.OpError as error:
+            raise self._explain(error) from None
+        if self._strategy.num_replicas_in_sync > 1:
+            raise UsageError(
+                f"each worker sees {self._strategy.num_replicas_in_sync} GPUs, it can use one: "
+                "start a worker for each, with its number in CUDA_VISIBLE_DEVICES"
+            )
+        self._coordinator = tf.distribute.coordinator.ClusterCoordinator(self._strategy)
+        self._watch.start()
+
+    def _start_here(self) -> Cluster:
+        cluster = local_cluster(self.world_size, self._servers)
+        self._processes = LocalProcesses(cluster, self._logs, threads=self._threads)
+        self._processes.start_all()
+        self._bars.say(
+            f"starting {self.world_size} workers and {self._servers} servers; they write to "
+            f"{self._logs}"
+        )
+        return cluster
+
+    def _find(self, place: Place) -> Cluster:
+        check_port(place)
+        cluster = place.cluster
+        self._bars.say(
+            f"waiting for {len(cluster.workers)} workers and {len(cluster.servers)} servers"
+        )
+        return cluster
+
+    def _check_start(self) -> None:
+        for ended in self._processes.ended() if self._processes else []:
+            raise ProcessLost(f"{ended} before training began")
+
+    def _look(self, waited_s: float) -> None:
+        """Say who is lost or back, start lost workers again; raise when the run can't go on."""
+        if self._watch is None:
+            return
+        if self._processes is None:
+            for line in self._watch.news():
+                self._bars.say(line)
+        else:
+            self._tend(self._processes)
+        silences = self._watch.silences()
+        lost = lost_too_long(silences, waited_s=waited_s, patience_s=self._patience_s)
+        if lost:
+            raise self._lost(lost)
+
+    def _tend(self, processes: LocalProcesses) -> None:
+        for ended in processes.ended():
+            if ended.task.kind == "ps":
+                raise ProcessLost(f"{ended}, and the variables that it held are gone; {_GOES_ON}")
+            self._restarts += 1
+            if self._restarts > _MOST_RESTARTS:
+                raise ProcessLost(
+                    f"{ended}; workers were started again {_MOST_RESTARTS} times, something is "
+                    f"wrong with them; {_GOES_ON}"
+                )
+            self._bars.say(f"{ended}; it is started again, others train its step")
+            processes.start(ended.task)
+
+    def _explain(self, error: BaseException) -> BaseException:
+        """Return a ProcessLost that names who is to blame; the error itself for other errors."""
+        if isinstance(error, TrainingError) or not isinstance(error, tf.errors.OpError):
+            return error
+        for ended in self._processes.ended() if self._processes else []:
+            if ended.task.kind == "ps":
+                return ProcessLost(f"{ended}, and the variables that it held are gone; {_GOES_ON}")
+        silent = self._watch.ask() if self._watch else []
+        servers = [task for task in silent if task.kind == "ps"]
+        if servers:
+            return self._lost(servers)
+        named = _FAILED_SERVER.search(error.message)
+        if isinstance(error, _NETWORK_ERRORS) and named:
+            return self._lost([Task("ps", int(named[1]))])
+        return error
+
+    def _lost(self, tasks: Sequence[Task]) -> ProcessLost:
+        names = ", ".join(map(str, tasks))
+        if tasks[0].kind == "ps":
+            return ProcessLost(
+                f"{names} is lost, and with it the variables that it held; start it again, then "
+                f"{_GOES_ON}"
+            )
+        return ProcessLost(
+            f"{names} didn't answer for {self._patience_s:g} s; start it again, then {_GOES_ON}"
+        )
+
+
+# What calls to a process that is gone, or that has been started again, end with.
+_NETWORK_ERRORS = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.NotFoundError,
+)
+
+
+def log_to(file: Path) -> None:
+    """Have what TensorFlow says about the cluster written to a file, and not to the terminal."""
+    logger = logging.getLogger("tensorflow")
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(file, delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+def _strategy(cluster: Cluster) -> Any:
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec(cluster.spec()), task_type="chief", task_id=0, rpc_layer="grpc"
+    )
+    return tf.distribute.ParameterServerStrategy(resolver)
+
+
+def _spread(placement: Placement) -> Callable[..., Any]:
+    """Return a variable creator that puts variables where the placement says.
+
+    To be entered before the strategy's scope: it is then called last, and has the last word.
+    """
+
+    def create(next_creator: Callable[..., Any], **arguments: Any) -> Any:
+        with tf.device("/job:chief/replica:0/task:0/device:CPU:0"):
+            value = arguments["initial_value"]
+            value = tf.convert_to_tensor(value() if callable(value) else value)
+        arguments["initial_value"] = value
+        size = value.dtype.size * value.shape.num_elements()
+        beside = arguments.get("colocate_with")
+        if beside is not None:
+            placement.beside(int(_FAILED_SERVER.search(beside.device)[1]), size)
+            return next_creator(**arguments)
+        name = f"{tf.get_current_name_scope()}/{arguments.get('name')}"
+        with tf.device(f"/job:ps/replica:0/task:{placement.place(name, size)}/device:CPU:0"):
+            return next_creator(**arguments)
+
+    return create
