@@ -57,6 +57,7 @@ def build_trainee(recipe: Recipe, architecture: Architecture, mode: Mode) -> Tra
             momentum=recipe.momentum,
             with_average=recipe.ema > 0,
             frozen=recipe.freeze == "backbone",
+            average_moments=mode.average_moments if recipe.sync_norm and mode.count > 1 else None,
         )
     )
 

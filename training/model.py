@@ -6,6 +6,8 @@ can be loaded by name; convolutions have no bias here, as the normalisation afte
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -13,6 +15,7 @@ import numpy as np
 
 from imaging import IMAGE_SHAPE
 from training.backend import keras
+from training.normalisation import AverageMoments, GlobalNormalisation
 from training.precision import ComputePrecision
 
 Stem = Literal["imagenet", "stride2", "full"]
@@ -40,13 +43,20 @@ class Architecture(msgspec.Struct, frozen=True):
     width: int = 64
 
 
-def build_model(architecture: Architecture, *, precision: ComputePrecision, seed: int) -> Any:
+def build_model(
+    architecture: Architecture,
+    *,
+    precision: ComputePrecision,
+    seed: int,
+    average_moments: AverageMoments | None = None,
+) -> Any:
     """Return a Keras model from uint8 [N, 64, 64, 3] to logits float32 [N, classes].
 
     Variables are float32 whatever the precision. Two models of the same architecture have the
-    same variables in the same order. The same seed gives the same initial weights.
+    same variables in the same order. The same seed gives the same initial weights. With
+    `average_moments` it trains on statistics of the global batch.
     """
-    build = _Builder(precision, seed)
+    build = _Builder(precision, seed, average_moments)
     image = keras.Input(IMAGE_SHAPE, dtype="uint8", name="image")
     x = build.normalised_pixels(image)
     x = _stem(build, x, architecture)
@@ -75,9 +85,14 @@ def copy_weights(source: Any, target: Any) -> None:
 class _Builder:
     """Layers with this model's precision, epsilon and seeds."""
 
-    def __init__(self, precision: ComputePrecision, seed: int) -> None:
+    def __init__(
+        self, precision: ComputePrecision, seed: int, average_moments: AverageMoments | None
+    ) -> None:
         self._policy = precision
         self._seed = seed
+        self._norm: Callable[..., Any] = keras.layers.BatchNormalization
+        if average_moments is not None:
+            self._norm = functools.partial(GlobalNormalisation, average_moments)
         self._seeds = 0
 
     def normalised_pixels(self, image: Any) -> Any:
@@ -104,7 +119,7 @@ class _Builder:
         return layer(x)
 
     def norm(self, x: Any, name: str, *, gamma: str = "ones") -> Any:
-        layer = keras.layers.BatchNormalization(
+        layer = self._norm(
             epsilon=EPSILON,
             momentum=_STATISTICS_MOMENTUM,
             gamma_initializer=gamma,

@@ -14,6 +14,7 @@ from training.checkpoint import Arrays
 from training.errors import CheckpointError
 from training.evaluate import Predict
 from training.model import HEAD, Architecture, build_model, copy_weights
+from training.normalisation import AverageMoments
 from training.precision import ComputePrecision
 from training.step import make_optimizer
 
@@ -73,12 +74,15 @@ def make_trainee(
     momentum: float,
     with_average: bool,
     frozen: bool = False,
+    average_moments: AverageMoments | None = None,
 ) -> Trainee:
     """Return a trainee with initial weights; the average starts where the model does.
 
-    `frozen` fixes all but the last layer.
+    `frozen` fixes all but the last layer. `average_moments` is for `training.model.build_model`.
     """
-    model = build_model(architecture, precision=precision, seed=seed)
+    model = build_model(
+        architecture, precision=precision, seed=seed, average_moments=average_moments
+    )
     if frozen:
         freeze_backbone(model)
     optimizer = make_optimizer(momentum=momentum)

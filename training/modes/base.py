@@ -67,6 +67,10 @@ class Mode(Protocol):
         """
         ...
 
+    def average_moments(self, moments: Any) -> Any:
+        """Return float32 [2, C] averaged over all ranks; gradients flow back to all of them."""
+        ...
+
     def total(self, counts: Counts) -> Counts:
         """Return the sum of all ranks' counts."""
         ...

@@ -36,6 +36,10 @@ def check_mode(job: Job, recipe: Recipe) -> None:
         if given != getattr(type(settings)(), name) and job.mode not in modes:
             option = "--" + name.replace("_", "-")
             raise UsageError(f"{option} is for --mode {' and '.join(modes)}, not {job.mode}")
+    if recipe.sync_norm and recipe.xla:
+        raise UsageError(
+            "--sync-norm sends messages in the middle of what --xla compiles; give one"
+        )
 
 
 def run_in_mode(job: Job, recipe: Recipe, run: Path, *, debug: bool = False) -> Outcome | None:

@@ -40,6 +40,8 @@ class HorovodMode:
     `compress` is that of the recipe: with "fp16" gradients are sent as halves.
     """
 
+    shares_variables = False
+
     def __init__(self, *, name: str = "horovod", compress: str = "none") -> None:
         for variable, value in _DEFAULTS.items():
             os.environ.setdefault(variable, value)

@@ -7,12 +7,13 @@ is run, heard and ended is here, as they are to end together, within seconds, wi
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -51,16 +52,26 @@ def launch(job: Job, recipe: Recipe, run: Path, *, debug: bool) -> None:
     hosts = hosts_of(job)
     if job.mpi:
         _check_mpi()
-    ssh = (job.ssh or "ssh").split()
-    ranks = Ranks(ssh=ssh, debug=debug)
     command = [sys.executable, "-m", "training", *train_arguments(job, recipe, run, debug=debug)]
+    ranks = run_ranks(command, hosts, ssh=shlex.split(job.ssh or "ssh"), debug=debug)
+    error = error_of(ranks.ends, run, ranks.stopped_by)
+    if error is not None:
+        raise error
+
+
+def run_ranks(
+    command: Sequence[str], hosts: Sequence[HostSlots], *, ssh: Sequence[str], debug: bool = False
+) -> Ranks:
+    """Run a command in as many ranks as the hosts have slots, to the end of all of them.
+
+    Takes signals meanwhile; the main thread's only.
+    """
+    ranks = Ranks(ssh=list(ssh), debug=debug)
     settings = Settings(hosts=",".join(map(str, hosts)), num_proc=sum(each.slots for each in hosts))
     with _signals_to(ranks.stop), _beating(ranks.keep_alive), suppress(RuntimeError):
         # It raises a RuntimeError when a rank fails; which one and why we know better.
         launch_gloo(command, ranks.run, settings, ["lo"], _start_environment(), _meeting_at(hosts))
-    error = error_of(ranks.ends, run, ranks.stopped_by)
-    if error is not None:
-        raise error
+    return ranks
 
 
 class Ranks:
@@ -135,7 +146,7 @@ def _check_mpi() -> None:
     raise UsageError("--mpi: this Horovod is built without MPI; leave it out to use Gloo")
 
 
-def _meeting_at(hosts: list[HostSlots]) -> str:
+def _meeting_at(hosts: Sequence[HostSlots]) -> str:
     """Return the address of this machine that all ranks reach."""
     for host in hosts:
         if not is_here(host.name):

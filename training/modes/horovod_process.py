@@ -16,8 +16,8 @@ from training.modes.horovod_messages import Ended, Hello, Order, read_report, wr
 from training.modes.horovod_verdict import RankEnd
 
 # A host that doesn't answer for 15 s is lost.
-_SSH_OPTIONS = ("-T", "-oBatchMode=yes", "-oConnectTimeout=10")
-_SSH_OPTIONS += ("-oServerAliveInterval=5", "-oServerAliveCountMax=3")
+_SSH_OPTIONS = "-T -oBatchMode=yes -oConnectTimeout=10"
+_SSH_OPTIONS += " -oServerAliveInterval=5 -oServerAliveCountMax=3"
 _CHUNK = 65536
 
 
@@ -46,7 +46,12 @@ class RankProcess:
         self._last_line = b""
         self._ended_by_us = False
         self._writing = threading.Lock()
-        there = [*ssh, *_SSH_OPTIONS, host, f"cd {shlex.quote(str(Path.cwd()))} && exec {command}"]
+        there = [
+            *ssh,
+            *_SSH_OPTIONS.split(),
+            host,
+            f"cd {shlex.quote(str(Path.cwd()))} && exec {command}",
+        ]
         # Its own session: Ctrl-C is for the launcher, which tells all ranks.
         self._process = subprocess.Popen(
             there if ssh else ["/bin/sh", "-c", f"exec {command}"],

@@ -36,6 +36,10 @@ class SingleMode:
         """Return them as they are: there is nobody to meet."""
         return list(gradients), list(others)
 
+    def average_moments(self, moments: Any) -> Any:
+        """Return them as they are."""
+        return moments
+
     def total(self, counts: Counts) -> Counts:
         """Return them as they are."""
         return counts
