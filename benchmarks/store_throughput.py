@@ -3,7 +3,7 @@
 Local: `cp` of the same files plus `sha256sum` over them. Azurite: the SDK's own upload_blob and
 download_blob of the same files with the same concurrency, on a server started for this run.
 
-    python -m benchmarks.store_throughput [--size-mb 100] [--rounds 5] [--json]
+    python -m benchmarks.store_throughput [--size-mb 100] [--rounds 5] [--json] [--save]
 
 The rounds of both sides alternate, as does who begins, and the medians are compared, so that a busy
 machine slows both.
@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import shutil
 import statistics
 import subprocess
@@ -26,10 +27,12 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 from azure.storage.blob import ContainerClient
 
+from benchmarks.results_file import write_results
 from model_store import ModelStore, open_store
 from model_store.backends.azure import CONCURRENCY
 from tests.azurite_server import ACCOUNT, Azurite, azurite_server
@@ -71,10 +74,10 @@ def compare(
     """Return median seconds of publish and pull, and of the reference's put and get."""
     taken: dict[str, list[float]] = {"put": [], "publish": [], "get": [], "pull": []}
     for each in range(rounds + 1):
-        version = each + 1
+        number = each + 1
         pairs: list[list[tuple[str, Callable[[], object]]]] = [
             [("put", put), ("publish", lambda: publish(store, folder))],
-            [("get", get), ("pull", lambda: store.pull(MODEL, version, work / "pulled"))],  # noqa: B023
+            [("get", get), ("pull", lambda: store.pull(MODEL, number, work / "pulled"))],  # noqa: B023
         ]
         for pair in pairs:
             # Who comes second pays for what the first left to the server, so they take turns.
@@ -138,12 +141,33 @@ def azurite(
     return seconds
 
 
+def machine() -> dict[str, object]:
+    """Return what the numbers depend on; the load is what others do at the end of the run."""
+    cpu = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    packages = ("azure-core", "azure-storage-blob", "requests", "urllib3")
+    return {
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "load_of_15_minutes": os.getloadavg()[2],
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
+    }
+
+
 def main() -> int:
     """Run both comparisons, print them, and tell by the exit code whether they hold."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--size-mb", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--save", action="store_true", help="keep it in benchmarks/results")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
@@ -165,6 +189,11 @@ def main() -> int:
         and min(results["azurite-https"]["publish_ratio"], results["azurite-https"]["pull_ratio"])
         >= AZURITE_BOUND
     )
+    if args.save:
+        command = f"store_throughput --size-mb {args.size_mb} --rounds {args.rounds}"
+        print(
+            write_results("store_throughput", command=command, machine=machine(), results=results)
+        )
     if args.json:
         print(json.dumps({"size_mb": args.size_mb, "good": good, **results}))
     else:
