@@ -25,6 +25,7 @@ from training.weights_version import (
     read_version,
 )
 
+_FILES = {".h5", ".hdf5", ".keras"}
 _MODEL, _AVERAGE = "model/", "average/"
 
 
@@ -141,13 +142,13 @@ def _check_store(folder: RunFolder, begun: Initial, job: Job, opener: OpenStore)
 
 def _version(job: Job, which: str, opener: OpenStore) -> VersionRef:
     url = job.init_store or job.store
+    if "/" in which or Path(which).suffix in _FILES:
+        raise WeightsError(f"--init-from {which}: no such file or folder")
     if url is None:
         raise WeightsError(
             f"--init-from {which}: no such file or folder; to begin with a version, say where it "
             "is with --init-store URL (or --store)"
         )
-    if "/" in which:
-        raise WeightsError(f"--init-from {which}: no such file or folder")
     return find_version(url, job.model, which, opener=opener)
 
 
