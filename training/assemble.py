@@ -10,7 +10,7 @@ from training.backend import keras, tf
 from training.checkpoint import Checkpoints
 from training.concurrent_step import ConcurrentStep
 from training.data.batches import Augmentation, Batches
-from training.data.prepared import PreparedData
+from training.data.prepared import PreparedData, Split
 from training.metrics_log import MetricsLog
 from training.model import Architecture
 from training.modes.base import Mode
@@ -75,7 +75,7 @@ def assemble(
 ) -> Pieces:
     """Build everything; the recipe's precision is resolved already."""
     trainee = build_trainee(recipe, architecture, mode)
-    batches = _batches(recipe, mode, data)
+    batches = build_batches(recipe, mode, data.train)
     plan = make_plan(
         steps_per_pass=batches.steps_per_pass,
         epochs=recipe.epochs,
@@ -88,8 +88,8 @@ def assemble(
     trainer = Trainer(
         mode=mode,
         trainee=trainee,
-        runner=mode.runner(_step(recipe, trainee, mode).update),
-        schedule=_schedule(recipe, plan, mode),
+        runner=mode.runner(build_step(recipe, trainee, mode).update),
+        schedule=build_schedule(recipe, plan, mode.count),
         plan=plan,
         batches=batches,
         images_a_step=recipe.batch_size * mode.count,
@@ -114,9 +114,10 @@ def augmentation_of(recipe: Recipe) -> Augmentation:
     )
 
 
-def _batches(recipe: Recipe, mode: Mode, data: PreparedData) -> Batches:
+def build_batches(recipe: Recipe, mode: Mode, split: Split) -> Batches:
+    """Return this rank's training batches of a split."""
     return Batches(
-        data.train,
+        split,
         batch_size=recipe.batch_size,
         seed=recipe.seed,
         augmentation=augmentation_of(recipe),
@@ -125,15 +126,17 @@ def _batches(recipe: Recipe, mode: Mode, data: PreparedData) -> Batches:
     )
 
 
-def _schedule(recipe: Recipe, plan: Plan, mode: Mode) -> Schedule:
+def build_schedule(recipe: Recipe, plan: Plan, count: int) -> Schedule:
+    """Return the learning rates of a run whose global batch has `count` parts."""
     return Schedule(
-        peak=scaled_rate(recipe.learning_rate, recipe.batch_size * mode.count),
+        peak=scaled_rate(recipe.learning_rate, recipe.batch_size * count),
         warmup_steps=round(recipe.warmup * plan.total_steps),
         total_steps=plan.total_steps,
     )
 
 
-def _step(recipe: Recipe, trainee: Trainee, mode: Mode) -> TrainStep:
+def build_step(recipe: Recipe, trainee: Trainee, mode: Mode) -> TrainStep:
+    """Return the step that trains this trainee by this recipe."""
     kind = ConcurrentStep if mode.shares_variables else TrainStep
     return kind(
         trainee.model,

@@ -115,7 +115,10 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = "auto"
     xla: Annotated[
         bool,
-        Meta(description="compile forward and backward pass with XLA; mostly gains on GPUs"),
+        Meta(
+            description="compile forward and backward pass with XLA; --stem imagenet then needs "
+            "--no-deterministic"
+        ),
     ] = False
     seed: Annotated[int, Meta(ge=0, description="what all randomness comes from")] = 0
     deterministic: Annotated[

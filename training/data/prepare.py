@@ -42,7 +42,7 @@ def prepare(path: Path, cache: Path, bars: Bars, *, refresh: bool = False) -> Pr
     if is_prepared(path):
         return open_prepared(path)
     source = open_source(path)
-    folder = cache / f"prepared-{source.identity()}"
+    folder = prepared_folder(source, cache)
     if is_prepared(folder) and not refresh:
         return open_prepared(folder)
     with lock(cache / f"{folder.name}.lock", wait=True):
@@ -51,8 +51,13 @@ def prepare(path: Path, cache: Path, bars: Bars, *, refresh: bool = False) -> Pr
     return open_prepared(folder)
 
 
+def prepared_folder(source: Source, cache: Path) -> Path:
+    """Return where a source's prepared data set is, or will be."""
+    return cache / f"prepared-{source.identity()}"
+
+
 def _prepare_into(folder: Path, source: Source, bars: Bars) -> None:
-    layout = _layout(source)
+    layout = layout_of(source)
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # what a killed preparation left
     partial.mkdir()
@@ -65,7 +70,8 @@ def _prepare_into(folder: Path, source: Source, bars: Bars) -> None:
         raise
 
 
-def _layout(source: Source) -> Layout:
+def layout_of(source: Source) -> Layout:
+    """Return what a source holds, by its names and lists alone. Raises DataError."""
     names = source.names()
     lists = [name for name in LISTS if name in set(names)]
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from training.data.generate import GeneratedSize, generate
 from training.data.prepare import prepare
-from training.data.prepared import PreparedData, is_prepared
+from training.data.prepared import PreparedData, is_prepared, open_prepared
 from training.errors import DataError
 from training.locking import lock
 from training.progress import Bars
@@ -29,7 +29,7 @@ def resolve(data: str | None, cache: Path, bars: Bars, *, sources: Path = SOURCE
     if data is None:
         raise DataError("no data: give --data PATH, --data generated or --preset NAME")
     if data == TINY_IMAGENET and not Path(data).exists():
-        return prepare(_tiny_imagenet(cache, sources), cache, bars)
+        return prepare(tiny_imagenet(cache, sources), cache, bars)
     if data == GENERATED and not Path(data).exists():
         folder = sources / GENERATED
         # The ranks of a run all want it at once.
@@ -38,6 +38,20 @@ def resolve(data: str | None, cache: Path, bars: Bars, *, sources: Path = SOURCE
                 generate(folder, GeneratedSize(), bars)
         return prepare(folder, cache, bars)
     return prepare(Path(data), cache, bars)
+
+
+def find(digest: str, cache: Path) -> PreparedData:
+    """Return the prepared data set of this digest. Raises DataError when the cache has none."""
+    for folder in sorted(cache.glob("prepared-*")):
+        if not is_prepared(folder):
+            continue
+        try:
+            data = open_prepared(folder)
+        except DataError:
+            continue  # damaged, or of another version
+        if data.digest == digest:
+            return data
+    raise DataError(f"{cache} has no data of digest {digest[:12]}; name it with --data")
 
 
 def remember(prepared: PreparedData, cache: Path) -> None:
@@ -49,7 +63,8 @@ def remember(prepared: PreparedData, cache: Path) -> None:
     partial.replace(link)
 
 
-def _tiny_imagenet(cache: Path, sources: Path) -> Path:
+def tiny_imagenet(cache: Path, sources: Path = SOURCES) -> Path:
+    """Return where Tiny ImageNet is: prepared, or its archive or folder. Raises DataError."""
     link = cache / TINY_IMAGENET
     if is_prepared(link):
         return link

@@ -25,6 +25,7 @@ _ONLY_IN: dict[str, tuple[ModeName, ...]] = {
     "mpi": ("horovod", "horovod-cluster"),
     "sync_norm": ("horovod", "horovod-cluster"),
     "compress": ("horovod", "horovod-cluster"),
+    "xla": ("single", "horovod", "horovod-cluster"),
 }
 
 
@@ -36,6 +37,11 @@ def check_mode(job: Job, recipe: Recipe) -> None:
         if given != getattr(type(settings)(), name) and job.mode not in modes:
             option = "--" + name.replace("_", "-")
             raise UsageError(f"{option} is for --mode {' and '.join(modes)}, not {job.mode}")
+    if recipe.xla and recipe.deterministic and recipe.stem == "imagenet":
+        raise UsageError(
+            "--xla has no max-pool that repeats bit for bit, and --stem imagenet has a max-pool; "
+            "give --no-deterministic too, or another --stem"
+        )
     if recipe.sync_norm and recipe.xla:
         raise UsageError(
             "--sync-norm sends messages in the middle of what --xla compiles; give one"
