@@ -45,23 +45,32 @@ class ConcurrentStep(TrainStep):
         """Update the trainable variables by the rule of `keras.optimizers.SGD`."""
         optimizer = self._optimizer
         variables = self._model.trainable_variables
-        for variable, gradient, momentum in zip(
-            variables, gradients, optimizer.momentums, strict=True
-        ):
+        # Without momentum, the optimizer has no variables for it.
+        momenta = optimizer.momentums or [None] * len(variables)
+        for variable, gradient, momentum in zip(variables, gradients, momenta, strict=True):
             with _beside(variable):
-                if self._weight_decay and len(variable.shape) > 1:
-                    gradient = gradient + self._weight_decay * variable.value  # noqa: PLW2901
-                tf.raw_ops.ResourceApplyKerasMomentum(
-                    var=variable.value.handle,
-                    accum=momentum.value.handle,
-                    lr=learning_rate,
-                    grad=gradient,
-                    momentum=optimizer.momentum,
-                    use_locking=True,
-                    use_nesterov=optimizer.nesterov,
-                )
+                self._move(variable, gradient, momentum, learning_rate)
         with _beside(optimizer.iterations):
             optimizer.iterations.value.assign_add(1)
+
+    def _move(self, variable: Any, gradient: Any, momentum: Any | None, rate: Any) -> None:
+        if self._weight_decay and len(variable.shape) > 1:
+            gradient = gradient + self._weight_decay * variable.value
+        weights = variable.value.handle
+        if momentum is None:
+            tf.raw_ops.ResourceApplyGradientDescent(
+                var=weights, alpha=rate, delta=gradient, use_locking=True
+            )
+            return
+        tf.raw_ops.ResourceApplyKerasMomentum(
+            var=weights,
+            accum=momentum.value.handle,
+            lr=rate,
+            grad=gradient,
+            momentum=self._optimizer.momentum,
+            use_locking=True,
+            use_nesterov=self._optimizer.nesterov,
+        )
 
     def _follow(self) -> None:
         """Move the average towards the weights."""

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from training.backend import keras, tf
-from training.errors import ProcessLost, TrainingError, UsageError
+from training.errors import ProcessLost, UsageError
 from training.evaluate import Counts
 from training.model import copy_weights
 from training.modes.cluster import (
@@ -38,7 +38,7 @@ from training.step import Update
 
 _T = TypeVar("_T")
 _MOST_RESTARTS = 10
-_FAILED_SERVER = re.compile(r"/job:ps/replica:0/task:(\d+)")
+_SERVER = re.compile(r"/job:ps/replica:0/task:(\d+)")
 _GOES_ON = "the same command goes on from the newest checkpoint"
 
 
@@ -89,8 +89,8 @@ class ParameterServerMode:
     ) -> None:
         """End what was started; an error of the cluster's network is raised as ProcessLost."""
         try:
-            if isinstance(error, tf.errors.OpError):
-                raise self._explain(error) from None
+            if error is not None and (explained := self._explain(error)) is not error:
+                raise explained from None
         finally:
             self.close()
 
@@ -128,6 +128,10 @@ class ParameterServerMode:
     ) -> tuple[list[Any], list[Any]]:
         """Return them as they are: each worker's go to the servers by themselves."""
         return list(gradients), list(others)
+
+    def average_moments(self, moments: Any) -> Any:
+        """Return them as they are: each worker normalises with its own batch's."""
+        return moments
 
     def total(self, counts: Counts) -> Counts:
         """Return them as they are: the coordinator evaluates alone."""
@@ -220,7 +224,7 @@ class ParameterServerMode:
 
     def _explain(self, error: BaseException) -> BaseException:
         """Return a ProcessLost that names who is to blame; the error itself for other errors."""
-        if isinstance(error, TrainingError) or not isinstance(error, tf.errors.OpError):
+        if not _is_of_network(error):
             return error
         for ended in self._processes.ended() if self._processes else []:
             if ended.task.kind == "ps":
@@ -229,9 +233,9 @@ class ParameterServerMode:
         servers = [task for task in silent if task.kind == "ps"]
         if servers:
             return self._lost(servers)
-        named = _FAILED_SERVER.search(error.message)
-        if isinstance(error, _NETWORK_ERRORS) and named:
-            return self._lost([Task("ps", int(named[1]))])
+        named = _server_in(str(error))
+        if named is not None:
+            return self._lost([Task("ps", named)])
         return error
 
     def _lost(self, tasks: Sequence[Task]) -> ProcessLost:
@@ -246,7 +250,12 @@ class ParameterServerMode:
         )
 
 
-# What calls to a process that is gone, or that has been started again, end with.
+def _is_of_network(error: BaseException) -> bool:
+    """Return whether calls to a process that is gone, or was started again, end with this."""
+    # TensorFlow wraps some of them into a TypeError.
+    return isinstance(error, (*_NETWORK_ERRORS, TypeError)) and "/job:" in str(error)
+
+
 _NETWORK_ERRORS = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -270,6 +279,12 @@ def log_to(file: Path) -> None:
     logger.propagate = False
 
 
+def _server_in(text: str) -> int | None:
+    """Return the server that a device's name or an error is about."""
+    found = _SERVER.search(text)
+    return int(found[1]) if found else None
+
+
 def _strategy(cluster: Cluster) -> Any:
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec(cluster.spec()), task_type="chief", task_id=0, rpc_layer="grpc"
@@ -291,7 +306,7 @@ def _spread(placement: Placement) -> Callable[..., Any]:
         size = value.dtype.size * value.shape.num_elements()
         beside = arguments.get("colocate_with")
         if beside is not None:
-            placement.beside(int(_FAILED_SERVER.search(beside.device)[1]), size)
+            placement.beside(_server_in(beside.device) or 0, size)
             return next_creator(**arguments)
         name = f"{tf.get_current_name_scope()}/{arguments.get('name')}"
         with tf.device(f"/job:ps/replica:0/task:{placement.place(name, size)}/device:CPU:0"):

@@ -52,7 +52,7 @@ class Dispatcher:
         """Queue the step for the next worker that is free."""
         try:
             value = self._coordinator.schedule(self._update, args=(inputs,))
-        except tf.errors.OpError as error:
+        except (tf.errors.OpError, TypeError) as error:
             raise self._explain(error) from None
         self._in_flight += 1
         self._submitted.put(value)
