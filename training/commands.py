@@ -11,7 +11,7 @@ from training.data.download import TINY_IMAGENET_ZIP, download
 from training.data.generate import GeneratedSize, generate
 from training.data.prepare import prepare
 from training.data.prepared import PreparedData
-from training.data.resolve import SOURCES, remember
+from training.data.resolve import SOURCES, find, remember
 from training.data.resolve import resolve as resolve_data
 from training.errors import RunFolderError
 from training.evaluate import Scores
@@ -90,7 +90,7 @@ def _export(options: argparse.Namespace) -> None:
     from training.restore import restore
 
     with held(folder):
-        trainee, step = restore(folder, settings.recipe, data, options.checkpoint)
+        trainee, step = restore(folder, settings.recipe, data.class_count, options.checkpoint)
         architecture = architecture_of(settings.recipe, data)
         _say_result(finish(folder, trainee.result, architecture, data, bars, step=step))
 
@@ -117,16 +117,39 @@ def _publish(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     bars = make_bars()
+    data = resolve_data(options.data, Path(options.cache), bars)
+    from training.candidates import Wanted, find_candidates
+    from training.evaluation import as_json, evaluate_all
+
+    wanted = Wanted(
+        what=options.what,
+        checkpoint=options.checkpoint,
+        variant=options.variant,
+        store=options.store,
+        model=options.model,
+    )
+    with find_candidates(wanted, data, bars) as candidates:
+        evaluations = evaluate_all(candidates, data, bars)
+    if options.json:
+        _say(as_json(evaluations, data))
+        return
+    for each in evaluations:
+        _say(str(each))
+
+
+def _report(options: argparse.Namespace) -> None:
+    bars = make_bars()
     folder = RunFolder(Path(options.run))
     settings = _settings_of(folder)
-    data = resolve_data(options.data, Path(options.cache), bars)
-    from training.evaluate import evaluate
-    from training.restore import predictors
+    cache = Path(options.cache)
+    if options.data is None:
+        data = find(settings.data_digest, cache)
+    else:
+        data = resolve_data(options.data, cache, bars)
+    from training.report.write import predict_if_missing, write_report
 
-    for name, predict in predictors(folder, settings.recipe, data, options.checkpoint).items():
-        counts = evaluate(predict, data.val, bars, title=f"evaluating {name}")
-        if counts is not None:
-            _say_scores(name, counts.scores())
+    predict_if_missing(folder, data, bars)
+    _say(f"report: {write_report(folder, data)}")
 
 
 def _convert(options: argparse.Namespace) -> None:
@@ -204,5 +227,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "export": _export,
     "publish": _publish,
     "evaluate": _evaluate,
+    "report": _report,
     "convert": _convert,
 }

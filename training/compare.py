@@ -8,6 +8,7 @@ import numpy as np
 from training.data.prepared import Split
 from training.errors import ExportError
 from training.evaluate import Counts, Predict, Scores, count, in_batches
+from training.predictions import Collector, Predictions
 from training.progress import Bars
 
 # Both compute in float32 and add up in other orders; what was seen is below 1e-5.
@@ -23,10 +24,12 @@ class Comparison(msgspec.Struct, frozen=True):
     agreement: float
     reference: Scores
     candidate: Scores
+    predictions: Predictions
 
 
 def compare(reference: Predict, candidate: Predict, split: Split, bars: Bars) -> Comparison:
-    """Run both on all images of the split."""
+    """Run both on all images of the split; the predictions are the candidate's."""
+    collector = Collector()
     ours, theirs = Counts(), Counts()
     difference, agreeing = 0.0, 0
     with bars.open("comparing SavedModel and ONNX", total=len(split), unit="images") as bar:
@@ -34,6 +37,7 @@ def compare(reference: Predict, candidate: Predict, split: Split, bars: Bars) ->
             first, second = reference(batch.images), candidate(batch.images)
             ours += count(first, batch.labels)
             theirs += count(second, batch.labels)
+            collector.add(second, batch.labels)
             # Unlike max(), this lets NaN through.
             difference = float(np.maximum(difference, np.abs(first - second).max()))
             agreeing += int((first.argmax(axis=1) == second.argmax(axis=1)).sum())
@@ -43,6 +47,7 @@ def compare(reference: Predict, candidate: Predict, split: Split, bars: Bars) ->
         agreement=agreeing / len(split),
         reference=ours.scores(),
         candidate=theirs.scores(),
+        predictions=collector.predictions(),
     )
 
 

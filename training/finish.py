@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from training import origin
+from training.backend import tf
 from training.compare import check_agreement, compare
 from training.data.prepared import PreparedData
+from training.errors import TrainingError
 from training.export import export
+from training.machine import this_machine
 from training.model import Architecture
+from training.predictions import Predictions, write_predictions
 from training.progress import Bars
+from training.report.write import write_report
 from training.run_folder import Result, RunFolder
 from training.signature import ONNX, SAVED_MODEL
 from training.variants import open_onnx, open_saved_model
@@ -24,7 +29,7 @@ def finish(
     *,
     step: int,
 ) -> Result:
-    """Export the model, compare the variants on all validation images, record the result.
+    """Export the model, compare the variants on all validation images, record and report it.
 
     Raises ExportError when the translation fails or the variants disagree; the run then has an
     export but no result, and nothing publishes it.
@@ -42,6 +47,23 @@ def finish(
         variants={SAVED_MODEL: comparison.reference, ONNX: comparison.candidate},
         max_difference=comparison.max_difference,
         agreement=comparison.agreement,
+        machine=this_machine(gpus=_gpus()),
     )
     folder.write_result(result)
+    _report(folder, comparison.predictions, data, bars)
     return result
+
+
+def _report(folder: RunFolder, predictions: Predictions, data: PreparedData, bars: Bars) -> None:
+    """Write the page; a run whose page can't be written is finished all the same."""
+    try:
+        write_predictions(folder.predictions, predictions)
+        bars.say(f"report: {write_report(folder, data)}")
+    except (OSError, TrainingError) as error:
+        bars.say(f"no report: {error}")
+
+
+def _gpus() -> tuple[str, ...]:
+    details = tf.config.experimental.get_device_details
+    devices = tf.config.list_physical_devices("GPU")
+    return tuple(details(device).get("device_name", device.name) for device in devices)

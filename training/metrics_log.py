@@ -21,6 +21,7 @@ class TrainLine(msgspec.Struct, frozen=True, tag_field="kind", tag="train"):
     top1: float
     learning_rate: float
     images_per_s: float
+    images_a_step: int = 0
     at: float = 0.0
 
 

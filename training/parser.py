@@ -45,6 +45,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_export(commands)
     _add_publish(commands)
     _add_evaluate(commands)
+    _add_report(commands)
     _add_convert(commands)
     return parser
 
@@ -149,11 +150,41 @@ def _add_evaluate(commands: Any) -> None:
     parser = _command(
         commands,
         "evaluate",
-        "measure loss, top-1 and top-5 of a run's export or checkpoint on a data set",
+        "measure a version, an export, a checkpoint or an ONNX file on a data set",
+        "Says top-1, top-5, loss, calibration error and images a second of each variant.",
     )
-    _add_run(parser)
+    parser.add_argument(
+        "what",
+        metavar="WHAT",
+        help="a run folder, a folder with variants and classes.json, an .onnx file in one; with "
+        "--store a version: a number, a label or latest",
+    )
+    parser.add_argument("--store", metavar="URL", help="where the version is: file:///… or az://…")
+    parser.add_argument("--model", default="resnet50", metavar="NAME", help="default: resnet50")
+    parser.add_argument(
+        "--variant",
+        metavar="FILE",
+        help="measure only this one, such as model.onnx or saved_model.pb (default: all)",
+    )
     _add_checkpoint(parser, default=None)
     _add_data_option(parser)
+    _add_cache(parser)
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON, with the accuracy of every class"
+    )
+
+
+def _add_report(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "report",
+        "write a run's report.html again, or that of a run under way",
+        "One page without any address outside it: curves, classes, mistakes, cost, recipe.",
+    )
+    _add_run(parser)
+    parser.add_argument(
+        "--data", metavar="PATH", help="what the run was trained on (default: found in the cache)"
+    )
     _add_cache(parser)
 
 

@@ -5,6 +5,8 @@
 - `tensorboard/`: the same for TensorBoard
 - `checkpoints/`: see `training.checkpoint`
 - `export/`: SavedModel, model.onnx, classes.json: what is published
+- `predictions.npz`: what the export answers for each validation image
+- `report.html`: all of this as a page
 - `result.json`: written when the export has been checked: the run is finished
 - `published.json`: the stores that have it, and under which version
 """
@@ -19,6 +21,7 @@ import msgspec
 
 from training.errors import RunFolderError
 from training.evaluate import Scores
+from training.machine import Machine
 from training.settings import Recipe, differences
 
 FORMAT = 1
@@ -51,13 +54,17 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """The checked export: each variant's accuracy, and how far they are from each other."""
+    """The checked export: each variant's accuracy, and how far they are from each other.
+
+    `machine` is where it was made; None in results of older versions.
+    """
 
     step: int
     finished_at: str
     variants: dict[str, Scores]
     max_difference: float
     agreement: float
+    machine: Machine | None = None
 
 
 class Publication(msgspec.Struct, frozen=True):
@@ -77,6 +84,8 @@ class RunFolder:
         self.tensorboard = path / "tensorboard"
         self.checkpoints = path / "checkpoints"
         self.export = path / "export"
+        self.predictions = path / "predictions.npz"
+        self.report = path / "report.html"
         self.lock = path / "run.lock"
         self._settings = path / "settings.json"
         self._result = path / "result.json"
@@ -108,6 +117,7 @@ class RunFolder:
 
     def forget_result(self) -> None:
         """Call the run unfinished: its export is about to be replaced."""
+        self.predictions.unlink(missing_ok=True)
         self._result.unlink(missing_ok=True)
 
     def add_publication(self, publication: Publication) -> None:

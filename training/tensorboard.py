@@ -24,7 +24,10 @@ class EventFiles:
     """Writes `folder/train/` and `folder/validation/`; each event is in its file on return."""
 
     def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
-        self._folders = {TrainLine: folder / TRAIN, EvalLine: folder / VALIDATION}
+        self._folders: dict[type[Line], Path] = {
+            TrainLine: folder / TRAIN,
+            EvalLine: folder / VALIDATION,
+        }
         self._writers: dict[type[Line], Any] = {}
         self._clock = clock
 
@@ -37,7 +40,8 @@ class EventFiles:
 
     def rewrite(self, lines: Sequence[Line]) -> None:
         """Replace all that was written by these lines. Raises OSError."""
-        for kind in self._folders:
+        kinds: tuple[type[Line], ...] = (TrainLine, EvalLine)
+        for kind in kinds:
             self._begin(kind)
             self._append(kind, [_event(line) for line in lines if isinstance(line, kind)])
 

@@ -173,6 +173,8 @@ class Trainer:
 
     def _open_bar(self, now: Position) -> Bar:
         if self._bar is None:
+            # What came before, an evaluation or a checkpoint, is no part of the speed of training.
+            self._window = _Window()
             plan = self._plan
             epoch = plan.epoch_of(now.step + 1)
             first = (epoch - 1) * plan.steps_per_epoch
@@ -196,6 +198,7 @@ class Trainer:
                 top1=self._window.meter.top1,
                 learning_rate=rate,
                 images_per_s=self._window.images_per_s(),
+                images_a_step=self._images_a_step,
             )
         )
         self._window = _Window()

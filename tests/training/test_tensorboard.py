@@ -53,7 +53,7 @@ def points(folder: Path) -> list[tuple[int, float, dict[str, float]]]:
     ]
 
 
-def expected(lines: list[Line]) -> list[tuple[int, float, dict[str, float]]]:
+def expected(lines: list[Line]) -> list[tuple[int, float, Any]]:
     return [(line.step, line.at, pytest.approx(numbers(line))) for line in lines]
 
 

@@ -1,0 +1,50 @@
+"""Writes a run's `report.html`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from training.data.prepared import PreparedData
+from training.errors import RunFolderError
+from training.predictions import predict_all, write_predictions
+from training.progress import Bars
+from training.report.data import gather
+from training.report.page import render
+from training.run_folder import RunFolder
+from training.signature import ONNX
+
+
+def write_report(folder: RunFolder, data: PreparedData) -> Path:
+    """Write the page, whole or not at all, and return where it is.
+
+    Raises RunFolderError when the folder is no run of this data or can't be written.
+    """
+    text = render(gather(folder, data))
+    partial = folder.report.with_name(f"{folder.report.name}.partial")
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(folder.report)
+    except OSError as error:
+        raise RunFolderError(f"{folder.report}: {error.strerror or error}") from None
+    return folder.report
+
+
+def predict_if_missing(folder: RunFolder, data: PreparedData, bars: Bars) -> None:
+    """Have a finished run's predictions in its folder, as older versions didn't keep them.
+
+    Raises RunFolderError when they can't be written, ExportError when the export is broken.
+    """
+    if folder.result() is None or folder.predictions.exists():
+        return
+    from training.variants import open_onnx
+
+    predict = open_onnx(folder.export / ONNX)
+    predictions = predict_all(predict, data.val, bars, title=f"evaluating {ONNX}")
+    try:
+        write_predictions(folder.predictions, predictions)
+    except OSError as error:
+        raise RunFolderError(f"{folder.predictions}: {error.strerror or error}") from None
