@@ -113,8 +113,10 @@ class HorovodMode:
 
     def share_variables(self, variables: Sequence[Any]) -> None:
         """Give the variables of all ranks the values of rank 0."""
-        values = [variable.value for variable in variables]
-        self._hvd.broadcast_variables(values, root_rank=0, inplace=True)
+        # Numbered, as a model and its moving average have variables of the same names.
+        for number, variable in enumerate(variables):
+            value = self._hvd.broadcast(variable.value, root_rank=0, name=f"variable_{number}")
+            variable.value.assign(value)
 
     def local(self, model: Any) -> Any:
         """Return the model itself."""

@@ -90,8 +90,7 @@ class RankProcess:
         self._read_stdout()
         reader.join()
         exit_code = self._process.wait()
-        with self._writing, suppress(OSError):
-            self._input.close()
+        self._close_pipes()
         return RankEnd(
             rank=self.rank,
             host=self.host,
@@ -101,6 +100,12 @@ class RankProcess:
             ended_by_us=self._ended_by_us,
             last_line=self._last_line.decode(errors="replace").strip(),
         )
+
+    def _close_pipes(self) -> None:
+        with self._writing, suppress(OSError):
+            self._input.close()
+        self._output.close()
+        self._errors.close()
 
     def _read_stdout(self) -> None:
         for raw in self._output:

@@ -13,7 +13,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import msgspec
 
@@ -25,6 +25,8 @@ from training.settings import Job, Recipe
 
 if TYPE_CHECKING:
     from training.job import Outcome
+
+_T = TypeVar("_T")
 
 # Set by the launcher to the size of its terminal, 80x24, or to none.
 TERMINAL = "HOTSHELF_RANK_TERMINAL"
@@ -43,9 +45,14 @@ def train_as_rank(job: Job, recipe: Recipe, run: Path, *, debug: bool) -> Outcom
 
     An error ends the process, after it was reported to the launcher.
     """
+    return as_rank(lambda: _train(job, recipe, run), debug=debug)
+
+
+def as_rank(work: Callable[[], _T], *, debug: bool = False) -> _T:
+    """Return what `work` returns; its error is reported to the launcher and ends the process."""
     hear_launcher()
     try:
-        return _train(job, recipe, run)
+        return work()
     except TrainingError as error:
         _leave(Ended(str(error), error.exit_code), debug=debug)
     except KeyboardInterrupt:
