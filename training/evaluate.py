@@ -13,7 +13,7 @@ from training.data.prepared import Split
 from training.progress import Bars
 
 BATCH_SIZE = 250
-_SMALLEST = 1e-12
+SMALLEST = 1e-12
 
 # From uint8 [N, 64, 64, 3] to probabilities float32 [N, classes].
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -69,7 +69,7 @@ def count(probabilities: NDArray[np.float32], labels: NDArray[np.int32]) -> Coun
     rank = probabilities.shape[1] - 1 - worse.sum(axis=1)
     return Counts(
         images=len(labels),
-        loss_sum=float(-np.log(np.maximum(own.astype(np.float64), _SMALLEST)).sum()),
+        loss_sum=float(-np.log(np.maximum(own.astype(np.float64), SMALLEST)).sum()),
         top1=int((rank < 1).sum()),
         top5=int((rank < 5).sum()),
     )

@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
-from training.assemble import architecture_of, build_trainee
+from training.assemble import build_trainee
 from training.checkpoint import Checkpoint, Checkpoints
-from training.classes import read_classes
-from training.data.prepared import PreparedData
-from training.errors import CheckpointError, DataError, RunFolderError, UsageError
-from training.evaluate import Predict
+from training.errors import CheckpointError, UsageError
+from training.model import Architecture
 from training.modes.single import SingleMode
 from training.run_folder import RunFolder
 from training.settings import Recipe
-from training.signature import ONNX, SAVED_MODEL
-from training.trainee import Trainee, predictor
-from training.variants import open_onnx, open_saved_model
+from training.trainee import Trainee
 
 
-def restore(
-    folder: RunFolder, recipe: Recipe, data: PreparedData, which: str
-) -> tuple[Trainee, int]:
+def restore(folder: RunFolder, recipe: Recipe, class_count: int, which: str) -> tuple[Trainee, int]:
     """Return the trainee as it was at a checkpoint (`last`, `best` or a step), and the step.
 
     Raises CheckpointError when there is none like that, UsageError for another word.
     """
     checkpoint = _find(Checkpoints(folder.checkpoints), which)
-    trainee = build_trainee(recipe, architecture_of(recipe, data), SingleMode())
+    architecture = Architecture(classes=class_count, stem=recipe.stem)
+    trainee = build_trainee(recipe, architecture, SingleMode())
     trainee.restore(checkpoint.arrays)
     return trainee, checkpoint.position.step
-
-
-def predictors(
-    folder: RunFolder, recipe: Recipe, data: PreparedData, which: str | None
-) -> dict[str, Predict]:
-    """Return what to evaluate, by name: a checkpoint, or both variants of the export."""
-    if which is not None:
-        trainee, step = restore(folder, recipe, data, which)
-        return {f"checkpoint of step {step}": predictor(trainee.result)}
-    if not folder.export.is_dir():
-        raise RunFolderError(f"{folder.path}: has no export yet; give --checkpoint last")
-    if read_classes(folder.export) != data.classes:
-        raise DataError(f"{folder.export}: was trained on other classes than this data has")
-    return {
-        SAVED_MODEL: open_saved_model(folder.export),
-        ONNX: open_onnx(folder.export / ONNX),
-    }
 
 
 def _find(checkpoints: Checkpoints, which: str) -> Checkpoint:

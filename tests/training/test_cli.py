@@ -63,7 +63,7 @@ def test_help_does_not_wait_for_tensorflow(tmp_path: Path) -> None:
         (["generate", "--out", "."], 2, "exists already"),
         (["data", "--from", "nowhere.zip"], 3, "nowhere.zip: no such file"),
         (["publish", "nowhere", "--store", "file:///tmp/x"], 4, "nowhere: not a run folder"),
-        (["evaluate", "nowhere", "--data", "x"], 4, "nowhere: not a run folder"),
+        (["evaluate", "nowhere", "--data", "x"], 3, "x: no such file"),
         (["convert", "nowhere", "out", "--classes", "none.json"], 6, "No such file"),
         (["convert", "nowhere", ".", "--classes", "none.json"], 2, ".: exists already"),
         (["train"], 3, "no data: give --data"),
