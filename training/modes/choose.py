@@ -57,7 +57,9 @@ def run_in_mode(job: Job, recipe: Recipe, run: Path, *, debug: bool = False) -> 
     if job.mode == "single":
         from training.job import train
         from training.modes.single import SingleMode
+        from training.threads import use_threads
 
+        use_threads(job.threads, processes_here=1)
         return train(job, recipe, SingleMode(), run, make_bars())
     if job.mode == "ps":
         from training.modes.parameter_server_run import train_with_servers

@@ -1,0 +1,67 @@
+"""What launcher and ranks say to each other, and what goes into one message of gradients."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from training.modes.horovod import buckets
+from training.modes.horovod_messages import (
+    Alive,
+    Ended,
+    Hello,
+    Order,
+    Stop,
+    read_order,
+    read_report,
+    write_order,
+    write_report,
+)
+from training.modes.horovod_rank import obey
+from training.stop import listen
+
+
+@pytest.mark.parametrize("order", [Hello({"A": "1\n2"}), Stop(15), Alive()])
+def test_an_order_is_one_line(order: Order) -> None:
+    line = write_order(order)
+    assert line.count(b"\n") == 1
+    assert read_order(line) == order
+
+
+def test_a_report_is_told_from_what_is_meant_for_the_user() -> None:
+    report = Ended("the loss is nan\nat step 2", 5)
+    line = write_report(report)
+    assert line.count("\n") == 1
+    assert read_report(line) == report
+    assert read_report('{"type":"Ended","message":"x","exit_code":0}\n') is None
+    assert read_report("\x1enothing of ours\n") is None
+
+
+def test_a_rank_hears_a_stop_as_the_signal_itself_and_ends_with_its_launcher() -> None:
+    lines = [write_order(Alive()), b"???\n", write_order(Stop(signal.SIGTERM))]
+    ended: list[bool] = []
+
+    def next_line(_: float) -> bytes | None:
+        return lines.pop(0) if lines else None
+
+    with listen() as stop:
+        obey(next_line, lambda: ended.append(True))
+        assert stop.signal_number == signal.SIGTERM
+    assert ended == [True]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "limit", "runs"),
+    [
+        ([], 10, []),
+        ([3], 10, [[0]]),
+        ([4, 4, 4, 4, 4], 10, [[4, 3], [2, 1], [0]]),
+        ([1, 30, 1], 10, [[2], [1], [0]]),
+        ([5, 5], 10, [[1, 0]]),
+    ],
+)
+def test_gradients_travel_last_layers_first_in_few_messages(
+    sizes: list[int], limit: int, runs: list[list[int]]
+) -> None:
+    assert buckets(sizes, limit) == runs
