@@ -7,10 +7,11 @@ from collections.abc import Callable
 import msgspec
 
 from training.backend import keras, tf
-from training.checkpoint import Checkpoints
+from training.checkpoint import KEEP, Checkpoints
 from training.concurrent_step import ConcurrentStep
 from training.data.batches import Augmentation, Batches
 from training.data.prepared import PreparedData, Split
+from training.divergence import Divergence
 from training.metrics_log import MetricsLog
 from training.model import Architecture
 from training.modes.base import Mode
@@ -72,6 +73,7 @@ def assemble(
     bars: Bars,
     checkpoint_every: int | None,
     should_stop: Callable[[], bool],
+    keep: int = KEEP,
 ) -> Pieces:
     """Build everything; the recipe's precision is resolved already."""
     trainee = build_trainee(recipe, architecture, mode)
@@ -83,7 +85,7 @@ def assemble(
         max_steps=recipe.max_steps,
         checkpoint_every=checkpoint_every,
     )
-    checkpoints = Checkpoints(folder.checkpoints)
+    checkpoints = Checkpoints(folder.checkpoints, keep=keep)
     metrics = MetricsLog(folder.metrics, mirrors=[EventFiles(folder.tensorboard)])
     trainer = Trainer(
         mode=mode,
@@ -92,6 +94,7 @@ def assemble(
         schedule=build_schedule(recipe, plan, mode.count),
         plan=plan,
         batches=batches,
+        divergence=Divergence(batches, data, folder.path if mode.writes_files else None),
         images_a_step=recipe.batch_size * mode.count,
         validation=data.val,
         checkpoints=checkpoints,

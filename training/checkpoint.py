@@ -24,7 +24,7 @@ from training.errors import CheckpointError
 from training.position import Position
 
 FORMAT = 1
-KEEP_NEWEST = 2
+KEEP = 2
 
 _STATE = "state.npz"
 _META = "meta.json"
@@ -34,12 +34,21 @@ Arrays = Mapping[str, NDArray[np.generic]]
 
 
 class Meta(msgspec.Struct, frozen=True):
-    """What `meta.json` says; `top1` only where this very step was evaluated."""
+    """What `meta.json` says; `top1` only where this very step was evaluated.
+
+    `sha256` is of the arrays' file, `seal` of all the rest; older checkpoints have none.
+    """
 
     format: int
     position: Position
     sha256: str
     top1: float | None
+    seal: str | None = None
+
+    def sealed(self) -> Meta:
+        """Return it with the seal that its content has."""
+        content = msgspec.json.encode((self.format, self.position, self.sha256, self.top1))
+        return msgspec.structs.replace(self, seal=hashlib.sha256(content).hexdigest())
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
@@ -50,10 +59,11 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
 
 class Checkpoints:
-    """The checkpoints of one run; keeps the newest two and the best."""
+    """The checkpoints of one run; keeps the newest few and the best."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, keep: int = KEEP) -> None:
         self._folder = folder
+        self._keep = keep
 
     def steps(self) -> list[int]:
         """Return the steps there are checkpoints of, oldest first; nothing is read."""
@@ -63,26 +73,34 @@ class Checkpoints:
         return sorted(int(match[1]) for match in matches if match)
 
     def save(self, position: Position, arrays: Arrays, *, top1: float | None) -> None:
-        """Write a checkpoint of `position`; afterwards remove those no longer kept."""
+        """Write a checkpoint of `position`; afterwards remove those no longer kept.
+
+        Raises CheckpointError when it can't be written, on a full disk for example; those that
+        were there stay, and nothing is left of it.
+        """
         target = self._path(position.step)
         partial = target.with_name(f"{target.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        with (partial / _STATE).open("wb") as file:
-            np.savez(file, allow_pickle=False, **dict(arrays))
-            file.flush()
-            os.fsync(file.fileno())
-        with (partial / _STATE).open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        meta = Meta(format=FORMAT, position=position, sha256=sha256, top1=top1)
-        with (partial / _META).open("wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(meta)))
-            file.flush()
-            os.fsync(file.fileno())
-        shutil.rmtree(target, ignore_errors=True)
-        partial.rename(target)
-        _folder_to_disk(self._folder)
+        try:
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            _write(partial, position, arrays, top1)
+            shutil.rmtree(target, ignore_errors=True)
+            partial.rename(target)
+            _folder_to_disk(self._folder)
+        # When a disk is full, zipfile can't close its archive either, which is a ValueError then.
+        except (OSError, ValueError) as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise self._not_written(target, error) from None
         self._prune()
+
+    def _not_written(self, target: Path, error: OSError | ValueError) -> CheckpointError:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        steps = self.steps()
+        kept = f"the one of step {steps[-1]} is kept" if steps else "there is none before it"
+        return CheckpointError(
+            f"{target}: this checkpoint can't be written: {reason or error}; {kept}; make room and "
+            "start the same --run again"
+        )
 
     def load(self, step: int) -> Checkpoint:
         """Read the checkpoint of `step`. Raises CheckpointError when it is missing or damaged."""
@@ -130,7 +148,7 @@ class Checkpoints:
         return scores
 
     def _prune(self) -> None:
-        for step in superfluous(self._scores()):
+        for step in superfluous(self._scores(), self._keep):
             shutil.rmtree(self._path(step), ignore_errors=True)
 
     def _meta(self, step: int) -> Meta:
@@ -141,6 +159,8 @@ class Checkpoints:
             raise CheckpointError(f"{path}: {error}") from None
         if meta.format != FORMAT:
             raise CheckpointError(f"{path}: format {meta.format}, this version reads {FORMAT}")
+        if meta.position.step != step or meta.seal not in {None, meta.sealed().seal}:
+            raise CheckpointError(f"{path} isn't what was written")
         return meta
 
     def _path(self, step: int) -> Path:
@@ -153,10 +173,25 @@ def best_of(scores: Mapping[int, float | None]) -> int | None:
     return max(scored)[1] if scored else None
 
 
-def superfluous(scores: Mapping[int, float | None]) -> Iterable[int]:
-    """Return the steps that are neither among the newest two nor the best."""
-    kept = {*sorted(scores)[-KEEP_NEWEST:], best_of(scores)}
+def superfluous(scores: Mapping[int, float | None], keep: int = KEEP) -> Iterable[int]:
+    """Return the steps that are neither among the newest `keep` nor the best."""
+    kept = {*sorted(scores)[-keep:], best_of(scores)}
     return sorted(set(scores) - kept)
+
+
+def _write(folder: Path, position: Position, arrays: Arrays, top1: float | None) -> None:
+    """Write both files to the disk, not only to its cache."""
+    with (folder / _STATE).open("wb") as file:
+        np.savez(file, allow_pickle=False, **dict(arrays))
+        file.flush()
+        os.fsync(file.fileno())
+    with (folder / _STATE).open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    meta = Meta(format=FORMAT, position=position, sha256=sha256, top1=top1).sealed()
+    with (folder / _META).open("wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(meta)))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _folder_to_disk(folder: Path) -> None:

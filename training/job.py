@@ -172,6 +172,7 @@ def _train(
             data=data,
             bars=bars,
             checkpoint_every=job.checkpoint_every,
+            keep=job.keep,
             should_stop=lambda: bool(stop),
         )
         position, at_end = _run(pieces, mode, data, bars, weights)

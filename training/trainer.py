@@ -14,7 +14,7 @@ from training.checkpoint import Checkpoints
 from training.data.batches import Batches
 from training.data.pipeline import training_dataset
 from training.data.prepared import Split
-from training.errors import Diverged
+from training.divergence import Divergence
 from training.evaluate import Predict, evaluate
 from training.metrics_log import EvalLine, MetricsLog, TrainLine
 from training.modes.base import Mode, Runner
@@ -39,6 +39,7 @@ class Trainer:
         schedule: Schedule,
         plan: Plan,
         batches: Batches,
+        divergence: Divergence,
         images_a_step: int,
         validation: Split,
         checkpoints: Checkpoints,
@@ -52,6 +53,7 @@ class Trainer:
         self._schedule = schedule
         self._plan = plan
         self._batches = batches
+        self._divergence = divergence
         self._images_a_step = images_a_step
         self._validation = validation
         self._checkpoints = checkpoints
@@ -63,6 +65,7 @@ class Trainer:
         self._elements: Iterator[Any] | None = None
         self._bar: Bar | None = None
         self._window = _Window()
+        self._pace = _Pace()
         self._top1: dict[int, float] = {}
 
     def should_stop(self) -> bool:
@@ -77,14 +80,11 @@ class Trainer:
         result = self._runner.result()
         self._stopping |= result.stop
         if not math.isfinite(result.loss):
-            raise Diverged(
-                f"the loss is {result.loss} at step {now.step + 1} (learning rate {rate:.4g}, "
-                f"{self._images_a_step} images a step); try a smaller --learning-rate"
-            )
+            raise self._divergence.explain(now.step, result.loss, rate)
         after = self._count(now, result)
-        bar.advance(
-            self._images_a_step, loss=f"{after.meter.loss:.3f}", top1=f"{after.meter.top1:.1%}"
-        )
+        facts = {"loss": f"{after.meter.loss:.3f}", "top-1": f"{after.meter.top1:.1%}"}
+        left_s = self._pace.left_s(after.step, self._plan.total_steps)
+        bar.advance(self._images_a_step, run_left_s=left_s, **facts)
         self._log(after, rate)
         if self._plan.is_epoch_end(after.step):
             self.close()
@@ -216,6 +216,25 @@ class _Window:
 
     def images_per_s(self) -> float:
         return self.meter.images / max(1e-9, time.monotonic() - self._started)
+
+
+class _Pace:
+    """How long a run takes, evaluations and checkpoints included, from what it took so far.
+
+    The first step, in which everything is compiled, says nothing about the others.
+    """
+
+    def __init__(self) -> None:
+        self._begin: tuple[int, float] | None = None
+
+    def left_s(self, step: int, total: int) -> float | None:
+        """Return the seconds from `step` to `total`; None after the first step."""
+        now = time.monotonic()
+        if self._begin is None:
+            self._begin = step, now
+            return None
+        first, began = self._begin
+        return (now - began) / (step - first) * (total - step)
 
 
 def _summary(line: EvalLine, epochs: int) -> str:

@@ -1,5 +1,6 @@
 """The trainer with a small model, and with steps whose results are made up."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 from tests.training.fakes import RecordedBars
 from training.checkpoint import Checkpoints
 from training.data.batches import Augmentation, Batches
-from training.data.prepared import Split
+from training.data.layout import ClassName
+from training.data.prepared import PreparedData, Split
+from training.divergence import Divergence
 from training.errors import Diverged
 from training.loop import run_loop
 from training.metrics_log import EvalLine, MetricsLog, TrainLine
@@ -32,6 +35,8 @@ SPLIT = Split(
     images=np.random.default_rng(0).integers(0, 256, (16, 64, 64, 3), np.uint8),
     labels=np.arange(16, dtype=np.int32) % 2,
 )
+NAMES = tuple(ClassName(wnid=f"n{i:08}", label=f"c{i}", names=f"c{i}") for i in range(2))
+DATA = PreparedData(folder=Path(), digest="d", classes=NAMES, train=SPLIT, val=SPLIT)
 PLAN = Plan(total_steps=40, steps_per_epoch=20)
 
 
@@ -61,13 +66,15 @@ class Steps:
 def trainer(
     folder: Path, steps: Steps, bars: RecordedBars, *, stop: Callable[[], bool] = lambda: False
 ) -> Trainer:
+    batches = Batches(SPLIT, batch_size=4, seed=0, augmentation=Augmentation())
     return Trainer(
         mode=SingleMode(),
         trainee=TRAINEE,
         runner=steps,
         schedule=Schedule(peak=0.5, warmup_steps=0, total_steps=40),
         plan=PLAN,
-        batches=Batches(SPLIT, batch_size=4, seed=0, augmentation=Augmentation()),
+        batches=batches,
+        divergence=Divergence(batches, DATA, folder),
         images_a_step=4,
         validation=SPLIT,
         checkpoints=Checkpoints(folder / "checkpoints"),
@@ -85,6 +92,33 @@ def test_a_loss_that_is_no_number_stops_the_run_naming_step_and_rate(
     position = training.train(Position())
     with pytest.raises(Diverged, match=r"at step 2 \(learning rate 0\.499\d?, 4 images a step\)"):
         training.train(position)
+
+
+def test_the_images_of_a_batch_that_ended_in_no_number_are_listed(
+    tmp_path: Path, bars: RecordedBars
+) -> None:
+    training = trainer(tmp_path, Steps(1.0, float("nan")), bars)
+    with pytest.raises(Diverged) as caught:
+        training.train(training.train(Position()))
+    file = tmp_path / "diverged-step-00000002.json"
+    assert f"its images are listed in {file}" in str(caught.value)
+    said = json.loads(file.read_text())
+    assert (said["step"], said["loss"]) == (2, "nan")
+    expected = Batches(SPLIT, batch_size=4, seed=0, augmentation=Augmentation(flip=False)).rows(1)
+    assert [image["row"] for image in said["images"]] == expected.tolist()
+    for image in said["images"]:
+        # Labels alternate in this split.
+        assert image["wnid"] == f"n{image['row'] % 2:08}"
+        assert image["number"] == image["row"] // 2
+
+
+def test_a_full_disk_does_not_hide_that_the_loss_is_no_number(
+    tmp_path: Path, bars: RecordedBars
+) -> None:
+    (tmp_path / "diverged-step-00000001.json").mkdir()
+    training = trainer(tmp_path, Steps(float("nan")), bars)
+    with pytest.raises(Diverged, match=r"4 images a step\); try a smaller"):
+        training.train(Position())
 
 
 def test_a_whole_run_is_shown_logged_and_saved(tmp_path: Path, bars: RecordedBars) -> None:

@@ -66,11 +66,15 @@ class Batches:
         """
         return len(self._split) // self._global_batch
 
-    def at(self, step: int) -> TrainingBatch:
-        """Return the batch of `step`, counted from 0 over the whole run."""
+    def rows(self, step: int) -> NDArray[np.int64]:
+        """Return which images of the split the global batch of `step` has, int64 [B]."""
         passed, place = divmod(step, self.steps_per_pass)
         start = place * self._global_batch
-        rows = self._order(passed)[start : start + self._global_batch]
+        return self._order(passed)[start : start + self._global_batch]
+
+    def at(self, step: int) -> TrainingBatch:
+        """Return the batch of `step`, counted from 0 over the whole run."""
+        rows = self.rows(step)
         mine = np.arange(self._first_row, self._first_row + self._batch_size)
         labels = self._split.labels[rows]
         mixing = draw_mixing(self._augmentation, len(rows), seed=self._seed, step=step)
