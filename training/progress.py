@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from typing import Protocol, TextIO
+from typing import Any, Protocol, TextIO
 
 from tqdm import tqdm
 
@@ -18,8 +18,11 @@ BYTES = "bytes"
 class Bar(Protocol):
     """One running task."""
 
-    def advance(self, count: int = 1, **facts: str) -> None:
-        """Report `count` more units done, with facts (loss, accuracy) to show beside them."""
+    def advance(self, count: int = 1, *, run_left_s: float | None = None, **facts: str) -> None:
+        """Report `count` more units done, with facts (loss, accuracy) to show beside them.
+
+        `run_left_s` is the time until the whole run is done, where this task is only a part of it.
+        """
         ...
 
     def __enter__(self) -> Bar: ...
@@ -62,20 +65,20 @@ class TerminalBars:
 
 class _TerminalBar:
     def __init__(self, stream: TextIO, title: str, total: int, unit: str, done: int) -> None:
-        self._bar = tqdm(
+        self._bar = _Tqdm(
             total=total,
             initial=done,
             desc=title,
-            unit="B" if unit == BYTES else f" {unit}",
-            unit_scale=unit == BYTES,
+            unit=unit,
             file=stream,
             dynamic_ncols=True,
             smoothing=0.1,
+            bar_format="{desc} {percentage:3.0f}%|{bar}| {facts}",
         )
 
-    def advance(self, count: int = 1, **facts: str) -> None:
-        if facts:
-            self._bar.set_postfix(facts, refresh=False)
+    def advance(self, count: int = 1, *, run_left_s: float | None = None, **facts: str) -> None:
+        self._bar.facts.update(facts)
+        self._bar.run_left_s = run_left_s
         self._bar.update(count)
 
     def __enter__(self) -> Bar:
@@ -83,6 +86,30 @@ class _TerminalBar:
 
     def __exit__(self, *exc: object) -> None:
         self._bar.close()
+
+
+class _Tqdm(tqdm):
+    """A bar whose width is what the facts leave: they matter more."""
+
+    def __init__(self, **options: Any) -> None:
+        self.facts: dict[str, str] = {}
+        self.run_left_s: float | None = None
+        super().__init__(**options)
+
+    @property
+    def format_dict(self) -> dict[str, Any]:
+        known: dict[str, Any] = super().format_dict
+        done, total, elapsed_s = known["n"], known["total"], known["elapsed"]
+        mean = (done - known["initial"]) / elapsed_s if elapsed_s > 0 else 0.0
+        parts = [f"{name} {value}" for name, value in self.facts.items()]
+        if not parts:
+            parts.append(_amount(done, total, known["unit"]))
+        # At the end, what counts is how fast it was, not how fast it got.
+        recent = mean if done >= total else known["rate"] or mean
+        parts += _pace(
+            recent, done, total, known["unit"], elapsed_s=elapsed_s, run_left_s=self.run_left_s
+        )
+        return known | {"facts": ", ".join(parts)}
 
 
 class SilentBars:
@@ -97,7 +124,7 @@ class SilentBars:
 
 
 class _SilentBar:
-    def advance(self, count: int = 1, **facts: str) -> None:
+    def advance(self, count: int = 1, *, run_left_s: float | None = None, **facts: str) -> None:
         pass
 
     def __enter__(self) -> Bar:
@@ -152,11 +179,13 @@ class _LogBar:
         self._unit = unit
         self._first = self._done = done
         self._facts: dict[str, str] = {}
+        self._run_left_s: float | None = None
         self._started = self._spoke = clock()
 
-    def advance(self, count: int = 1, **facts: str) -> None:
+    def advance(self, count: int = 1, *, run_left_s: float | None = None, **facts: str) -> None:
         self._done += count
         self._facts.update(facts)
+        self._run_left_s = run_left_s
         if self._clock() - self._spoke >= self._interval_s and self._done < self._total:
             self._spoke = self._clock()
             self._say(self._line())
@@ -164,23 +193,17 @@ class _LogBar:
     def _line(self) -> str:
         elapsed_s = self._clock() - self._started
         rate = (self._done - self._first) / elapsed_s if elapsed_s > 0 else 0.0
-        done, total, unit = self._shown(self._done), self._shown(self._total), self._shown_unit()
-        parts = [f"{self._title}: {done}/{total} {unit}"]
+        parts = [f"{self._title}: {_amount(self._done, self._total, self._unit)}"]
         parts += [f"{name} {value}" for name, value in self._facts.items()]
-        if rate > 0:
-            shown = f"{rate / 1e6:,.1f}" if self._unit == BYTES else f"{rate:,.1f}"
-            parts.append(f"{shown} {unit}/s")
-        if 0 < self._done < self._total and rate > 0:
-            parts.append(f"{duration((self._total - self._done) / rate)} left")
-        else:
-            parts.append(f"took {duration(elapsed_s)}")
+        parts += _pace(
+            rate,
+            self._done,
+            self._total,
+            self._unit,
+            elapsed_s=elapsed_s,
+            run_left_s=self._run_left_s,
+        )
         return ", ".join(parts)
-
-    def _shown(self, count: int) -> str:
-        return f"{count / 1e6:,.1f}" if self._unit == BYTES else f"{count:,}"
-
-    def _shown_unit(self) -> str:
-        return "MB" if self._unit == BYTES else self._unit
 
     def __enter__(self) -> Bar:
         return self
@@ -188,6 +211,39 @@ class _LogBar:
     def __exit__(self, *exc: object) -> None:
         if exc[0] is None:
             self._say(self._line())
+
+
+def _amount(done: int, total: int, unit: str) -> str:
+    if unit == BYTES:
+        return f"{done / 1e6:,.1f}/{total / 1e6:,.1f} MB"
+    return f"{done:,}/{total:,} {unit}"
+
+
+def _pace(
+    rate: float,
+    done: int,
+    total: int,
+    unit: str,
+    *,
+    elapsed_s: float,
+    run_left_s: float | None,
+) -> list[str]:
+    """Return how fast it goes and how long it takes."""
+    parts = []
+    if rate > 0:
+        shown = f"{rate / 1e6:,.1f} MB" if unit == BYTES else f"{_short(rate)} {unit}"
+        parts.append(f"{shown}/s")
+    if 0 < done < total and rate > 0:
+        parts.append(f"{duration((total - done) / rate)} left")
+        if run_left_s is not None:
+            parts.append(f"run {duration(run_left_s)}")
+    else:
+        parts.append(f"took {duration(elapsed_s)}")
+    return parts
+
+
+def _short(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 1000 else f"{rate:,.1f}"
 
 
 def duration(seconds: float) -> str:

@@ -13,9 +13,11 @@ class RecordedBar:
         self.title = title
         self.total = total
         self.done = done
+        self.run_left_s: float | None = None
 
-    def advance(self, count: int = 1, **facts: str) -> None:
+    def advance(self, count: int = 1, *, run_left_s: float | None = None, **facts: str) -> None:
         self.done += count
+        self.run_left_s = run_left_s
 
     def __enter__(self) -> Bar:
         return self

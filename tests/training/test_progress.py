@@ -1,4 +1,8 @@
+import fcntl
 import io
+import os
+import struct
+import termios
 
 import pytest
 
@@ -11,6 +15,11 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now_s
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 def test_a_log_gets_a_line_now_and_then_and_one_at_the_end() -> None:
@@ -51,17 +60,13 @@ def test_a_task_that_failed_is_not_reported_as_done() -> None:
 
 
 def test_a_terminal_gets_a_bar_with_facts_and_time_left() -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
     stream = Terminal()
     bars = make_bars(stream)
     assert isinstance(bars, TerminalBars)
     with bars.open("epoch 1/2", total=100, unit="images", done=40) as bar:
         bar.advance(60, loss="0.500")
-    assert "epoch 1/2: 100%" in stream.getvalue()
-    assert "loss=0.500" in stream.getvalue()
+    assert "epoch 1/2 100%" in stream.getvalue()
+    assert "loss 0.500" in stream.getvalue()
     assert isinstance(make_bars(io.StringIO()), LogBars)
 
 
@@ -70,3 +75,27 @@ def test_a_terminal_gets_a_bar_with_facts_and_time_left() -> None:
 )
 def test_durations_are_written_the_way_people_read_them(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_loss_accuracy_speed_and_time_left_fit_into_a_hundred_columns() -> None:
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+    facts = {"loss": "5.341", "top-1": "100.0%"}
+    with open(theirs, "w", encoding="utf-8") as terminal:  # noqa: PTH123 there is no path
+        bar = make_bars(terminal).open("epoch 100/100", total=10**9, unit="images", done=10)
+        with bar:
+            bar.advance(1000, run_left_s=100 * 3600.0, **facts)
+        shown = os.read(ours, 10_000).decode()
+    os.close(ours)
+    line = shown.split("\r")[2]
+    assert len(line) <= 100
+    for words in ("epoch 100/100", "loss 5.341, top-1 100.0%", "images/s", " left, run 100:00:00"):
+        assert words in line
+
+
+def test_a_log_line_says_how_long_the_whole_run_takes() -> None:
+    clock, stream = Clock(), io.StringIO()
+    bar = LogBars(stream, interval_s=10.0, clock=clock).open("epoch 1/2", total=400, unit="images")
+    clock.now_s = 10.0
+    bar.advance(100, run_left_s=75.0)
+    assert stream.getvalue() == "epoch 1/2: 100/400 images, 10.0 images/s, 30 s left, run 1:15\n"

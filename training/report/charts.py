@@ -95,7 +95,8 @@ def figure(
     keys = [element("span", element("i", class_=f"key {each.style}"), each.name) for each in legend]
     named = [element("p", *keys, class_="legend")] if keys else []
     caption = element("figcaption", element("h3", title), *named)
-    return element("figure", caption, svg, class_="chart")
+    style = "chart" if width == WIDTH else "wide chart"
+    return element("figure", caption, element("div", svg, class_="canvas"), class_=style)
 
 
 def bar_chart(

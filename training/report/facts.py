@@ -24,14 +24,14 @@ def cost(data: ReportData) -> Html:
         elapsed = _seconds_between(settings.started_at, data.result.finished_at)
         rows.append(("start to finish", f"{duration(elapsed)}, pauses included"))
     passes = data.images_seen / max(1, data.train_images)
-    rows.append(("steps", f"{data.step:,} of {data.images_a_step:,} images"))
+    rows.append(("steps", f"{data.step:,}, each of {data.images_a_step:,} images"))
     rows.append(("images seen", f"{data.images_seen:,}, {passes:.3g} × the training images"))
     rows.append(("mode", f"{settings.mode}, {_plural(settings.world_size, 'device')}"))
     machine = data.result.machine if data.result else None
     rows.append(("hardware", f"{settings.host}: {machine}" if machine else settings.host))
-    checkpoints = data.sizes.checkpoint_count
+    sizes = data.sizes
     rows.append(
-        ("checkpoints", f"{_megabytes(data.sizes.checkpoints)} in {_plural(checkpoints, 'file')}")
+        ("checkpoints", f"{sizes.checkpoint_count}, together {_megabytes(sizes.checkpoints)}")
     )
     return _pairs(rows)
 
