@@ -9,6 +9,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -22,6 +23,7 @@ from training.finish import finish
 from training.initial import Start, check_freezing, find_start
 from training.locking import Locked, lock
 from training.loop import run_loop
+from training.model import build_model
 from training.modes.base import Mode
 from training.position import Position
 from training.precision import resolve as resolve_precision
@@ -37,7 +39,7 @@ from training.run_folder import (
 from training.settings import Job, Recipe
 from training.stop import StopRequest, listen
 from training.trainee import Trainee
-from training.weights import Weights, take_over
+from training.weights import Weights, check_fits, take_over
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -74,6 +76,9 @@ def train(job: Job, recipe: Recipe, mode: Mode, run: Path, bars: Bars) -> Outcom
         start = find_start(
             job, recipe, folder, data_digest=data.digest, classes=data.classes, bars=bars
         )
+        if start is not None and start.weights is not None:
+            # Now, so that a folder isn't left that holds a run which can't begin.
+            check_fits(start.weights, _example(recipe, data))
         settings = _begin_or_resume(folder, _settings(recipe, mode, data, start), bars)
         result = folder.result()
         mode.share(_Order(settings.recipe, data.digest, finished=result is not None))
@@ -136,6 +141,11 @@ def _settings(recipe: Recipe, mode: Mode, data: PreparedData, start: Start | Non
         started_at=origin.now(),
         initial=start.record if start else None,
     )
+
+
+def _example(recipe: Recipe, data: PreparedData) -> Any:
+    """Return a model with the variables that the run's model will have."""
+    return build_model(architecture_of(recipe, data), precision="float32", seed=0)
 
 
 def _begin_or_resume(folder: RunFolder, wanted: RunSettings, bars: Bars) -> RunSettings:

@@ -53,8 +53,8 @@ def take_over(
     order here, else it stays as it was initialised. Raises WeightsError, having changed nothing,
     for weights of another network.
     """
+    check_fits(weights, model)
     variables = {variable.path: variable for variable in model.variables}
-    check_fits(weights, {name: tuple(item.shape) for name, item in variables.items()})
     chosen = {name: array for name, array in weights.arrays.items() if name in variables}
     outputs = outputs_of(weights, classes)
     if outputs is None:
@@ -69,9 +69,10 @@ def take_over(
     return f"initial weights: {weights.origin}; {_on_head(weights, classes, outputs)}"
 
 
-def check_fits(weights: Weights, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Raise WeightsError unless there is a right value for each variable but the head's outputs."""
+def check_fits(weights: Weights, model: Any) -> None:
+    """Raise WeightsError unless there is a value for each variable; heads may differ in outputs."""
     arrays, origin = weights.arrays, weights.origin
+    shapes = {variable.path: tuple(variable.shape) for variable in model.variables}
     first = arrays.get(_FIRST)
     if first is not None and first.shape[:2] != shapes[_FIRST][:2]:
         theirs, ours = _size(first.shape), _size(shapes[_FIRST])

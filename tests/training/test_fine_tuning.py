@@ -135,6 +135,7 @@ def test_what_does_not_fit_is_one_line_and_leaves_no_checkpoint(
     said = train(folder, first, "full", "--init-from", "1", "--stem", "full", code=2)
     assert "first convolution is 7×7, here it is 3×3" in said
     assert "Traceback" not in said
+    assert not (folder / "runs" / "full" / "settings.json").exists()
     said = train(folder, first, "gone", "--init-from", "gone", code=7)
     assert "'gone' is no version and no label" in said
     said = train(folder, first, "cold", "--freeze", "backbone", code=2)
