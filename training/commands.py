@@ -13,8 +13,9 @@ from training.data.prepare import prepare
 from training.data.prepared import PreparedData
 from training.data.resolve import SOURCES, find, remember
 from training.data.resolve import resolve as resolve_data
-from training.errors import RunFolderError
+from training.errors import RunFolderError, UsageError
 from training.evaluate import Scores
+from training.measuring_commands import dry_run, measure_speeds
 from training.preset import load_preset
 from training.progress import make_bars
 from training.run_choice import choose
@@ -46,6 +47,11 @@ def _train(options: argparse.Namespace) -> None:
     values = _train_values(options)
     job = job_from({name: values[name] for name in names_of(Job) & values.keys()})
     recipe = recipe_from({name: values[name] for name in names_of(Recipe) & values.keys()})
+    if options.json and not options.dry_run:
+        raise UsageError("--json is for --dry-run; a run says what it does as it goes")
+    if options.dry_run:
+        _say(dry_run(job, recipe, as_json=options.json))
+        return
     name = Path(options.preset).stem if options.preset else job.model
     run = Path(job.run) if job.run else choose(name, recipe)
     from training.modes.choose import run_in_mode
@@ -58,6 +64,14 @@ def _train(options: argparse.Namespace) -> None:
         _say_published(outcome.publication)
     else:
         _say(f"publish it with: python -m training publish {outcome.run} --store URL")
+
+
+def _benchmark(options: argparse.Namespace) -> None:
+    values = _train_values(options)
+    names = names_of(Job) & values.keys() & {"data", "cache"}
+    job = job_from({name: values[name] for name in names})
+    recipe = recipe_from({name: values[name] for name in names_of(Recipe) & values.keys()})
+    _say(measure_speeds(job, recipe, options))
 
 
 def _worker(options: argparse.Namespace) -> None:
@@ -222,6 +236,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "data": _data,
     "generate": _generate,
     "train": _train,
+    "benchmark": _benchmark,
     "worker": _worker,
     "server": _server,
     "export": _export,

@@ -42,6 +42,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_train(commands)
     _add_role(commands, "worker", "compute steps for a coordinator (--mode ps)")
     _add_role(commands, "server", "hold variables for a coordinator and its workers (--mode ps)")
+    _add_benchmark(commands)
     _add_export(commands)
     _add_publish(commands)
     _add_evaluate(commands)
@@ -115,7 +116,39 @@ def _add_train(commands: Any) -> None:
         help=f"settings of a run whose result is known: {', '.join(preset_names())}, or a "
         ".toml file",
     )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="say what the run would be (settings, model size, FLOPs, steps, memory, a guess of "
+        "its time) and train, prepare and write nothing",
+    )
+    parser.add_argument("--json", action="store_true", help="with --dry-run: as one JSON object")
     _add_settings(parser.add_argument_group("the job"), Job)
+    _add_settings(parser.add_argument_group("the recipe"), Recipe)
+
+
+def _add_benchmark(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "benchmark",
+        "measure images a second: input pipeline alone, training on one batch, training on data",
+        "One process on one device, with the recipe's settings. Without data, from --data or the "
+        "preset, the pipeline works on drawn images. Medians over windows.",
+    )
+    parser.add_argument(
+        "--preset", metavar="NAME", help=f"a recipe: {', '.join(preset_names())}, or a .toml file"
+    )
+    parser.add_argument(
+        "--data", metavar="PATH", default=argparse.SUPPRESS, help=_description(Job, "data")
+    )
+    parser.add_argument(
+        "--cache", metavar="DIR", default=argparse.SUPPRESS, help="default: .cache/data"
+    )
+    parser.add_argument("--windows", type=int, default=7, metavar="N", help="default: 7")
+    parser.add_argument(
+        "--seconds", type=float, default=3.0, metavar="S", help="length of a window (default: 3)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     _add_settings(parser.add_argument_group("the recipe"), Recipe)
 
 

@@ -17,6 +17,11 @@ _MOST_PARALLEL = 8
 _AHEAD_PER_THREAD = 2
 
 
+def elements_ahead() -> int:
+    """Return how many batches are ready or in preparation while a step trains."""
+    return _parallel() * (1 + _AHEAD_PER_THREAD)
+
+
 def training_dataset(batches: Batches, *, first_step: int, last_step: int) -> Any:
     """Return a dataset of the fields of `TrainingBatch`: images, labels, partners, shares.
 
@@ -33,7 +38,11 @@ def training_dataset(batches: Batches, *, first_step: int, last_step: int) -> An
         shaped = [tf.ensure_shape(target, (None,)) for target in targets]
         return tf.ensure_shape(images, (None, *IMAGE_SHAPE)), *shaped
 
-    parallel = min(_MOST_PARALLEL, usable_cores())
+    parallel = _parallel()
     steps = tf.data.Dataset.range(first_step, last_step)
     elements = steps.map(element, num_parallel_calls=parallel, deterministic=True)
     return elements.prefetch(_AHEAD_PER_THREAD * parallel)
+
+
+def _parallel() -> int:
+    return min(_MOST_PARALLEL, usable_cores())

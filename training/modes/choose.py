@@ -25,7 +25,6 @@ _ONLY_IN: dict[str, tuple[ModeName, ...]] = {
     "mpi": ("horovod", "horovod-cluster"),
     "sync_norm": ("horovod", "horovod-cluster"),
     "compress": ("horovod", "horovod-cluster"),
-    "xla": ("single", "horovod", "horovod-cluster"),
 }
 
 
