@@ -89,7 +89,8 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
 def read_predictions(path: Path) -> Predictions | None:
     """Return what was written, None when nothing was. Raises RunFolderError when it's damaged."""
     try:
-        with np.load(path) as arrays:
+        # np.load doesn't close a file that it opened and then can't read.
+        with path.open("rb") as file, np.load(file) as arrays:
             return Predictions(*(arrays[name] for name in Predictions.__struct_fields__))
     except FileNotFoundError:
         return None
