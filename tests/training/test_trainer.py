@@ -137,6 +137,10 @@ def test_a_whole_run_is_shown_logged_and_saved(tmp_path: Path, bars: RecordedBar
     titles = [bar.title for bar in bars.bars]
     assert titles == ["epoch 1/2", "epoch 1/2 validation", "epoch 2/2", "epoch 2/2 validation"]
     assert all(bar.done == bar.total for bar in bars.bars)
+    halfway_s, at_end_s = bars.bars[0].run_left_s, bars.bars[2].run_left_s
+    assert halfway_s is not None
+    assert halfway_s > 0.0
+    assert at_end_s == 0.0
     lines = MetricsLog(tmp_path / "metrics.jsonl").lines()
     assert [type(line) for line in lines] == [TrainLine, EvalLine, TrainLine, EvalLine]
     assert [line.step for line in lines] == [20, 20, 40, 40]

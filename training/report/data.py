@@ -68,7 +68,7 @@ class ReportData(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def images_per_s(self) -> float | None:
         """Return the mean speed of training; None when nothing is logged."""
-        ends = sorted({0, *(line.step for line in (*self.trained, *self.evaluated))})
+        ends = sorted({0, *(e.step for e in self.trained), *(e.step for e in self.evaluated)})
         lengths = {end: end - start for start, end in itertools.pairwise(ends)}
         lines = [line for line in self.trained if line.images_per_s > 0]
         steps = sum(lengths[line.step] for line in lines)

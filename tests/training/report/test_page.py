@@ -15,7 +15,7 @@ from training.data.prepared import PreparedData, Split
 from training.errors import RunFolderError
 from training.evaluate import Scores
 from training.machine import Machine
-from training.metrics_log import EvalLine, MetricsLog, TrainLine
+from training.metrics_log import EvalLine, Line, MetricsLog, TrainLine
 from training.predictions import Collector, Predictions, write_predictions
 from training.report.data import ReportData, Sizes, gather
 from training.report.page import render
@@ -291,7 +291,8 @@ def test_a_run_folder_is_gathered_as_it_was_written(tmp_path: Path) -> None:
     folder, data = RunFolder(tmp_path / "run"), prepared(tmp_path)
     folder.write_settings(RUN.settings)
     log = MetricsLog(folder.metrics, clock=lambda: 0.0)
-    for line in (*RUN.trained, *RUN.evaluated):
+    lines: list[Line] = [*RUN.trained, *RUN.evaluated]
+    for line in lines:
         log.write(line)
     assert RUN.result is not None
     assert RUN.predictions is not None
