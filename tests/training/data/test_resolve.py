@@ -6,7 +6,7 @@ import pytest
 from tests.training.fakes import RecordedBars
 from training.data.generate import GeneratedSize, generate
 from training.data.prepare import prepare
-from training.data.resolve import remember, resolve
+from training.data.resolve import find, remember, resolve
 from training.errors import DataError
 
 
@@ -45,3 +45,16 @@ def test_generated_is_what_was_drawn_before(
     shutil.copytree(drawn, tmp_path / "data" / "generated")
     data = resolve("generated", tmp_path / "cache", bars, sources=tmp_path / "data")
     assert len(data.train) == 200
+
+
+def test_prepared_data_is_found_by_its_digest(
+    tmp_path: Path, drawn: Path, bars: RecordedBars
+) -> None:
+    cache = tmp_path / "cache"
+    data = prepare(drawn, cache, bars)
+    damaged = cache / "prepared-0"
+    shutil.copytree(data.folder, damaged)
+    (damaged / "val_labels.npy").write_bytes(b"")
+    assert find(data.digest, cache).folder == data.folder
+    with pytest.raises(DataError, match="has no data of digest 000000000000; name it with --data"):
+        find("0" * 64, cache)
