@@ -54,6 +54,16 @@ def finish(
     return result
 
 
+def report_again(folder: RunFolder, data: PreparedData, bars: Bars) -> None:
+    """Have the page, where there is one, say what came after it, such as a publication."""
+    if not folder.report.exists():
+        return
+    try:
+        write_report(folder, data)
+    except TrainingError as error:
+        bars.say(f"the report is as it was: {error}")
+
+
 def _report(folder: RunFolder, predictions: Predictions, data: PreparedData, bars: Bars) -> None:
     """Write the page; a run whose page can't be written is finished all the same."""
     try:
