@@ -1,12 +1,18 @@
 """Build Horovod against the TensorFlow of this environment and install it there.
 
 Run by `make horovod` with the Python of the training environment. The wheel is kept in
-.cache/wheels under the versions of both (`horovod-0.28.1+tf2.21.0-…whl`), so a second call installs
-it in a second and a new TensorFlow gets a new build.
+.cache/wheels under the versions of both and the number of our patches
+(`horovod-0.28.1+tf2.21.0.patch2-…whl`), so a second call installs it in a second and a new
+TensorFlow gets a new build.
 
-Horovod 0.28.1 doesn't compile against TensorFlow 2.16 and newer as it is, because the headers that
-`xla_mpi_ops.cc` includes have moved. That file holds the XLA-compiled collectives for GPUs, which
-are off by default; without it everything else builds unchanged.
+Two things in Horovod 0.28.1 are mended on the way:
+
+1. It doesn't compile against TensorFlow 2.16 and newer, because the headers that `xla_mpi_ops.cc`
+   includes have moved. That file holds the XLA-compiled collectives for GPUs, which are off by
+   default; without it everything else builds unchanged.
+2. HOROVOD_GLOO_IFACE, the network interface to use, is heeded by the first of two connections
+   between ranks only. The second takes the address that the host's name stands for: on Debian
+   127.0.1.1, where other hosts find nobody ("connect [127.0.0.1]: Connection refused").
 """
 
 from __future__ import annotations
@@ -27,6 +33,8 @@ ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
 WHEELS = ROOT / ".cache" / "wheels"
 HOROVOD = "0.28.1"
+# To be raised with every change to `patched_source`, so that wheels from before aren't used.
+PATCH = 2
 
 # Gloo needs nothing installed; set HOROVOD_WITH_MPI=1 or HOROVOD_GPU_OPERATIONS=NCCL to add more.
 BUILD_SETTINGS = {
@@ -58,7 +66,7 @@ def main() -> int:
 def cached_wheel(*, force: bool) -> Path:
     """Return the wheel for this Python and this TensorFlow, building it if there is none."""
     tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
-    local_version = f"{HOROVOD}+tf{version('tensorflow')}"
+    local_version = f"{HOROVOD}+tf{version('tensorflow')}.patch{PATCH}"
     pattern = f"horovod-{local_version}-{tag}-*.whl"
     found = sorted(WHEELS.glob(pattern))
     if found and not force:
@@ -117,7 +125,7 @@ _PRINT_SITE = "import sysconfig; print(sysconfig.get_path('platlib'))"
 
 
 def patched_source(folder: Path, local_version: str) -> Path:
-    """Unpack the source distribution, drop the file that doesn't compile, name the version."""
+    """Unpack the source distribution, mend what the module's docstring tells, name the version."""
     with tarfile.open(folder / f"horovod-{HOROVOD}.tar.gz") as archive:
         archive.extractall(folder, filter="data")
     source = folder / f"horovod-{HOROVOD}"
@@ -125,6 +133,13 @@ def patched_source(folder: Path, local_version: str) -> Path:
         source / "horovod" / "tensorflow" / "CMakeLists.txt",
         'list(APPEND TF_SOURCES "${PROJECT_SOURCE_DIR}/horovod/tensorflow/xla_mpi_ops.cc")\n',
         "",
+    )
+    dev = "\n  device_attr.ai_family = AF_UNSPEC;\n  auto dev = CreateDevice(device_attr);\n\n"
+    second = f"{dev}  global_ctx = global_context.ctx;"
+    replace(
+        source / "horovod" / "common" / "gloo" / "gloo_context.cc",
+        f"  device_attr.iface = gloo_iface_;{second}",
+        f"  device_attr.iface = gloo_iface_ = global_context.gloo_iface_;{second}",
     )
     replace(
         source / "horovod" / "__init__.py",
