@@ -72,12 +72,12 @@ def benchmark(
     if split is not None:
         bars.say("measuring training on the data")
         batches = _elements(recipe, mode, split)
-        real = warmed_up(
-            lambda: step(StepInputs(*next(batches), _RATE, np.float32(0))),
-            recipe,
-            windows,
-            seconds,
-        )
+
+        def step_on_data() -> None:
+            images, labels, partners, shares = next(batches)
+            step(StepInputs(images, labels, partners, shares, _RATE, np.float32(0)))
+
+        real = warmed_up(step_on_data, recipe, windows, seconds)
     gpus = tuple(device.name for device in tf.config.list_physical_devices("GPU"))
     return Speeds(
         recipe=recipe,

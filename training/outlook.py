@@ -23,10 +23,10 @@ from training.settings import Job, Recipe
 from training.training_rate import training_rate
 
 _FLOAT32 = 4
-# Measured: TensorFlow and Keras imported, ResNet-50 traced, before anything that grows with the
-# batch; how far the whole estimate is off is in docs/training.md.
-_PROGRAM_BYTES = 850_000_000
-# What a graph holds beside the activations: images as float32, and the largest gradients in flight.
+# TensorFlow and Keras imported, ResNet-50 traced and what its step needs whatever the batch: set so
+# that the estimate meets peaks measured at 32 to 128 images; docs/training.md says how closely.
+_PROGRAM_BYTES = 1_050_000_000
+# An image in a step is there as uint8 and as float32.
 _BYTES_A_PIXEL_VALUE = 5
 
 
@@ -40,6 +40,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     average: int
     activations: int
     batches_ahead: int
+    checkpoint: int
 
     @property
     def total(self) -> int:
@@ -105,19 +106,23 @@ def look_ahead(job: Job, recipe: Recipe) -> Outlook:
 def memory_of(recipe: Recipe, cost: ModelCost) -> Memory:
     """Return the estimate for a process: all in float32, and the activations of its batch.
 
-    Gradients and momentum are of the trained parameters, the average of all.
+    Gradients and momentum are of the trained parameters, the average of all; a checkpoint is a
+    copy of what it holds while it is written.
     """
-    trained = cost.trainable_parameters * _FLOAT32
+    weights, trained = cost.parameters * _FLOAT32, cost.trainable_parameters * _FLOAT32
+    optimizer = trained if recipe.momentum else 0
+    average = weights if recipe.ema else 0
     pixels = int(np.prod(IMAGE_SHAPE))
     in_step = cost.activation_bytes + pixels * _BYTES_A_PIXEL_VALUE
     return Memory(
         program=_PROGRAM_BYTES,
-        weights=cost.parameters * _FLOAT32,
+        weights=weights,
         gradients=trained,
-        optimizer=trained if recipe.momentum else 0,
-        average=cost.parameters * _FLOAT32 if recipe.ema else 0,
+        optimizer=optimizer,
+        average=average,
         activations=recipe.batch_size * in_step,
         batches_ahead=elements_ahead() * recipe.batch_size * pixels,
+        checkpoint=weights + optimizer + average,
     )
 
 
