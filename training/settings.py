@@ -24,8 +24,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     stem: Annotated[
         Literal["imagenet", "stride2", "full"],
         Meta(
-            description="first layers: imagenet (7×7 stride 2 and max-pool, 0.33 GMAC an image), "
-            "stride2 (no pool, 1.3 GMAC), full (3×3 stride 1, no pool, 5.3 GMAC)"
+            description="first layers: imagenet (7×7 stride 2 and max-pool, 0.32 GMAC an image), "
+            "stride2 (no pool, 1.2 GMAC), full (3×3 stride 1, no pool, 4.9 GMAC)"
         ),
     ] = "imagenet"
     init_from: Annotated[
@@ -206,6 +206,26 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     mpi: Annotated[
         bool, Meta(description="horovod and horovod-cluster: MPI instead of Gloo, if built in")
     ] = False
+
+    elastic: Annotated[
+        bool,
+        Meta(description="horovod-cluster: go on when hosts are lost, and with those that join"),
+    ] = False
+    min: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="elastic: wait for others with fewer processes than this (default: 1)"),
+    ] = None
+    max: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(
+            description="elastic: at most so many processes; a step always has as many images as "
+            "they would take, fewer processes share them"
+        ),
+    ] = None
+    discovery: Annotated[
+        str | None,
+        Meta(description="elastic: program that prints HOST:PROCESSES lines, asked every second"),
+    ] = None
 
     @property
     def cache_folder(self) -> Path:

@@ -33,7 +33,7 @@ def error_of(done: subprocess.CompletedProcess[str]) -> str:
     return errors[0]
 
 
-COMMANDS = ["data", "generate", "train", "export", "publish", "evaluate", "convert"]
+COMMANDS = ["data", "generate", "train", "benchmark", "export", "publish", "evaluate", "convert"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
