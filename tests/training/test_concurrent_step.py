@@ -62,7 +62,8 @@ def test_one_step_at_a_time_gives_the_weights_that_keras_gives(momentum: float) 
         np.testing.assert_allclose(steps[id(ours)](inputs(number)).numpy(), expected, rtol=1e-5)
     # The rate of a step is passed along, and not left in a variable that all steps share.
     rate = "optimizer/sgd/learning_rate"
-    expected_arrays, arrays = theirs.arrays(), ours.arrays()
+    expected_arrays: dict[str, Any] = dict(theirs.arrays())
+    arrays: dict[str, Any] = dict(ours.arrays())
     assert arrays.pop(rate) == 0.0
     assert expected_arrays.pop(rate) == pytest.approx(RATE)
     for name, expected in expected_arrays.items():

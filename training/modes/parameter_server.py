@@ -49,6 +49,8 @@ class ParameterServerMode:
     index = 0
     count = 1
     writes_files = True
+    parts = 1
+    memory: Memory | None = None
     shares_variables = True
 
     def __init__(
@@ -70,6 +72,7 @@ class ParameterServerMode:
         self._patience_s = patience_s
         self._logs = logs
         self._bars = bars
+        self._cluster: Cluster | None = None
         self._watch: Watch | None = None
         self._processes: LocalProcesses | None = None
         self._strategy: Any = None
@@ -159,6 +162,7 @@ class ParameterServerMode:
 
     def _connect(self) -> None:
         cluster = self._start_here() if self._place is None else self._find(self._place)
+        self._cluster = cluster
         self._watch = Watch(cluster)
         try:
             await_all(self._watch, cluster, patience_s=self._patience_s, check=self._check_start)
@@ -239,7 +243,10 @@ class ParameterServerMode:
         return error
 
     def _lost(self, tasks: Sequence[Task]) -> ProcessLost:
-        names = ", ".join(map(str, tasks))
+        cluster = self._cluster
+        names = ", ".join(
+            f"{task} at {cluster.address(task)}" if cluster else str(task) for task in tasks
+        )
         if tasks[0].kind == "ps":
             return ProcessLost(
                 f"{names} is lost, and with it the variables that it held; start it again, then "

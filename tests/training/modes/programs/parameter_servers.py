@@ -84,7 +84,7 @@ def train(mode: ParameterServerMode, trainee: Trainee) -> list[float]:
         average_decay=0.9,
     )
     runner = mode.runner(step.update)
-    losses = []
+    losses: list[float] = []
     submitted = 0
     while len(losses) < STEPS:
         while submitted < STEPS and runner.in_flight < runner.capacity:
