@@ -16,11 +16,15 @@ BINS = 10
 
 
 class ClassScore(msgspec.Struct, frozen=True):
-    """How many of a class's images were right, and what the others were taken for most often."""
+    """How many of a class's images were right, and what the others were taken for most often.
+
+    `own` is the mean probability that the class had in its images.
+    """
 
     index: int
     images: int
     right: int
+    own: float
     taken_for: int | None
     taken_for_count: int
 
@@ -58,11 +62,18 @@ def class_scores(predictions: Predictions, class_count: int) -> tuple[ClassScore
     """Return one score for each class, in the order of outputs."""
     images = np.bincount(predictions.labels, minlength=class_count)
     right = np.bincount(predictions.labels[predictions.right], minlength=class_count)
+    own = np.bincount(predictions.labels, weights=predictions.own, minlength=class_count)
     mistakes: dict[int, Counter[int]] = defaultdict(Counter)
     for index in np.flatnonzero(~predictions.right):
         mistakes[int(predictions.labels[index])][int(predictions.best[index, 0])] += 1
     return tuple(
-        ClassScore(index, int(images[index]), int(right[index]), *_commonest(mistakes[index]))
+        ClassScore(
+            index,
+            int(images[index]),
+            int(right[index]),
+            float(own[index]) / max(1, int(images[index])),
+            *_commonest(mistakes[index]),
+        )
         for index in range(class_count)
     )
 
@@ -74,8 +85,9 @@ def _commonest(counts: Counter[int]) -> tuple[int | None, int]:
 
 
 def ranked(scores: tuple[ClassScore, ...]) -> list[ClassScore]:
-    """Return the classes that have images, best first; equal ones in the order of outputs."""
-    return sorted((each for each in scores if each.images), key=lambda each: -each.top1)
+    """Return the classes that have images, best first; of equal ones, the surer one first."""
+    with_images = (each for each in scores if each.images)
+    return sorted(with_images, key=lambda each: (-each.top1, -each.own))
 
 
 def confused_pairs(predictions: Predictions, limit: int) -> list[Pair]:

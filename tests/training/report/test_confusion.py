@@ -46,11 +46,17 @@ def test_classes_are_scored_with_what_they_are_taken_for() -> None:
     assert (first.images, first.right, first.taken_for, first.taken_for_count) == (4, 1, 1, 2)
     assert (second.images, second.right, second.taken_for, second.taken_for_count) == (2, 1, 0, 1)
     assert (third.images, third.right, third.taken_for, third.taken_for_count) == (3, 0, 1, 3)
+    assert second.own == pytest.approx(0.35)
     assert (fourth.images, fourth.top1, fourth.taken_for) == (0, 0.0, None)
 
 
 def test_classes_rank_by_accuracy_and_those_without_images_not_at_all() -> None:
     assert [each.index for each in ranked(class_scores(MADE_UP, 4))] == [1, 0, 2]
+
+
+def test_of_classes_with_the_same_accuracy_the_surer_one_ranks_first() -> None:
+    same = predictions((0, 0, 0.5, 0.5), (1, 1, 0.9, 0.9), (2, 0, 0.8, 0.1), (3, 0, 0.8, 0.2))
+    assert [each.index for each in ranked(class_scores(same, 4))] == [1, 0, 3, 2]
 
 
 def test_pairs_count_both_directions_and_show_the_surest_mistakes_first() -> None:
