@@ -19,7 +19,7 @@ from training.backend import tf
 from training.data.prepared import PreparedData
 from training.data.resolve import resolve as resolve_data
 from training.errors import DataError, Interrupted, RunFolderError
-from training.finish import finish
+from training.finish import finish, report_again
 from training.initial import Start, check_freezing, find_start
 from training.locking import Locked, lock
 from training.loop import run_loop
@@ -99,6 +99,8 @@ def train(job: Job, recipe: Recipe, mode: Mode, run: Path, bars: Bars) -> Outcom
         publication = _publish_once(
             job, folder, settings, result, class_count=data.class_count, bars=bars
         )
+        if publication is not None:
+            report_again(folder, data, bars)
         return Outcome(run, result, publication)
 
 

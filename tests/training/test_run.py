@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -17,7 +18,10 @@ import pytest
 
 from model_store import open_store
 from tests.eventually import eventually
+from training.backend import tf
 from training.checkpoint import Checkpoints
+from training.predictions import read_predictions
+from training.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[2]
 STEPS = 6
@@ -64,6 +68,18 @@ def finished(*arguments: str, folder: Path) -> str:
 
 def reached(run: Path, step: int) -> bool:
     return bool((steps := Checkpoints(run / "checkpoints").steps()) and steps[-1] >= step)
+
+
+def events(folder: Path) -> list[tuple[int, float, Any]]:
+    """Step, time and top-1 of each event in TensorBoard's file."""
+    (file,) = folder.glob("events.out.tfevents.*")
+    records = tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
+    return [
+        (event.step, event.wall_time, value.simple_value)
+        for event in map(tf.compat.v1.Event.FromString, records)
+        for value in event.summary.value
+        if value.tag == "top-1"
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +162,39 @@ def test_a_killed_run_ends_with_the_weights_of_one_never_killed(
     assert ours.arrays.keys() == theirs.arrays.keys()
     for name, array in theirs.arrays.items():
         np.testing.assert_array_equal(ours.arrays[name], array, err_msg=name)
+
+    logged = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in logged] == [3, 6]
+    assert events(run / "tensorboard" / "validation") == [
+        (line["step"], line["at"], pytest.approx(line["top1"])) for line in logged
+    ]
+
+
+def test_a_run_ends_with_a_report_of_what_its_export_answers(
+    undisturbed: tuple[Path, str], folder: Path
+) -> None:
+    run, output = undisturbed
+    assert f"report: {run}/report.html" in output
+    page = (run / "report.html").read_text()
+    predictions = read_predictions(run / "predictions.npz")
+    result = RunFolder(run).result()
+    assert predictions is not None
+    assert result is not None
+    assert predictions.right.mean() == pytest.approx(result.variants["model.onnx"].top1)
+    assert f"<b>{result.variants['model.onnx'].top1:.1%}</b>" in page
+    assert "red plain disc" in page
+    assert "resnet50 version 1 to file://" in page
+    assert str(result.machine).split(";", maxsplit=1)[0] in page
+
+    # A page that went astray, and a run of a version that kept no predictions.
+    (run / "report.html").unlink()
+    (run / "predictions.npz").unlink()
+    output = finished("report", str(run), "--cache", str(folder / "cache"), folder=folder)
+    assert f"report: {run}/report.html" in output
+    again = read_predictions(run / "predictions.npz")
+    assert again is not None
+    np.testing.assert_array_equal(again.best, predictions.best)
+    np.testing.assert_array_equal(again.own, predictions.own)
 
 
 def test_a_finished_run_is_not_trained_or_published_twice(
