@@ -11,7 +11,6 @@ from training.report.charts import bar_chart, percent
 from training.report.confusion import (
     ClassScore,
     Pair,
-    calibration_error,
     class_scores,
     confused_pairs,
     ranked,
@@ -22,6 +21,7 @@ from training.report.confusion import (
 from training.report.data import ReportData
 from training.report.markup import Html, element, joined, table
 from training.report.pictures import picture
+from training.scorecard import expected_calibration_error
 
 EXTREMES = 6
 EXAMPLES = 5
@@ -121,8 +121,8 @@ class Answers:
 
     @property
     def calibration(self) -> float:
-        """Return the expected calibration error."""
-        return calibration_error(reliability(self._predictions))
+        """Return the expected calibration error, as `python -m training evaluate` says it."""
+        return expected_calibration_error(self._predictions.shares[:, 0], self._predictions.right)
 
     def calibration_in_words(self) -> str:
         """Return which way the probabilities are off."""

@@ -138,11 +138,3 @@ def reliability(predictions: Predictions, bins: int = BINS) -> list[Bin]:
         for number in range(bins)
         for members in [which == number]
     ]
-
-
-def calibration_error(bins: list[Bin]) -> float:
-    """Return the expected calibration error (Guo et al. 2017, eq. 3): how far, on average over
-    images, a bin's mean probability is from the part of its guesses that were right.
-    """
-    total = sum(each.images for each in bins)
-    return sum(each.images * abs(each.confidence - each.accuracy) for each in bins) / max(1, total)

@@ -7,7 +7,6 @@ from training.predictions import Predictions
 from training.report.confusion import (
     Bin,
     Pair,
-    calibration_error,
     class_scores,
     confused_pairs,
     ranked,
@@ -88,13 +87,3 @@ def test_a_bin_holds_the_guesses_of_its_probabilities() -> None:
     assert (low.images, low.accuracy) == (2, 0.5)
     assert low.confidence == pytest.approx(0.3)
     assert high == Bin(low=0.5, high=1.0, images=1, confidence=1.0, accuracy=1.0)
-
-
-def test_the_calibration_error_is_the_mean_gap_weighted_by_images() -> None:
-    bins = reliability(predictions((0, 0, 0.2, 0.2), (0, 1, 0.4, 0.1), (1, 0, 1.0, 0.0)), 2)
-    assert calibration_error(bins) == pytest.approx((2 * 0.2 + 1 * 1.0) / 3)
-
-
-def test_a_model_that_is_right_as_often_as_it_is_sure_has_no_calibration_error() -> None:
-    bins = reliability(predictions(*[(0, int(n >= 3), 0.75, 0.0) for n in range(4)]))
-    assert calibration_error(bins) == pytest.approx(0.0)
