@@ -1,0 +1,365 @@
+"""How training scales with Horovod: measured with two ranks, predicted for many.
+
+    python -m benchmarks.scaling [--batch-size 32] [--rounds 5] [--steps 6] [--json]
+
+Needs root: the two ranks are hosts of their own, network namespaces joined by a link that `tc`
+limits to 1 Gbit/s and, where the kernel has netem, delays by 0.5 ms. Measured one after the other,
+in turns:
+
+- alone: two ranks that compute at the same time and never meet, one thread each
+- single: one rank of one thread, with the other core idle
+- fast: the two ranks meet over the link as it is, without limits
+- slow: they meet over the limited link
+
+What the links do is measured by plain sockets. The model of `benchmarks/scaling_model.py` gets the
+step from `alone`, what handling bytes costs a processor from `fast`, and predicts `slow`. Exit code
+1 where it is off by more than 15%, or where two ranks over the fast link reach less than 1.8 times
+the images a second of one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.link_speed import measure_link
+from benchmarks.results_file import write_results
+from benchmarks.scaling_model import Link, Step, buckets_of, efficiency, step_s
+from tests.namespaces import Host, connected_hosts, ssh_between
+
+SLOW = ("netem", "rate", "1gbit", "delay", "0.5ms", "limit", "10000")
+# For kernels without netem: the rate alone.
+SLOW_WITHOUT_DELAY = ("tbf", "rate", "1gbit", "burst", "1mb", "latency", "50ms")
+ACCURACY = 0.15
+SPEEDUP = 1.8
+CLASSES = 200
+# Shared links of data centres, as a rank gets them.
+GBIT = 1e9 / 8
+NETWORKS = {
+    "1 Gbit/s, 0.5 ms": Link(0.94 * GBIT, 5e-4),
+    "10 Gbit/s, 50 µs": Link(0.94 * 10 * GBIT, 5e-5),
+    "25 Gbit/s, 20 µs": Link(0.94 * 25 * GBIT, 2e-5),
+    "100 Gbit/s, 10 µs": Link(0.94 * 100 * GBIT, 1e-5),
+}
+RANKS = (2, 8, 64, 512)
+
+
+# --- a rank ------------------------------------------------------------------------------------
+
+
+def rank(options: argparse.Namespace) -> None:
+    """Train some steps as one of the ranks; rank 0 prints the seconds of each as JSON."""
+    from training.modes.horovod_hosts import interface_towards
+    from training.modes.horovod_rank import hear_launcher
+
+    hear_launcher()
+    os.environ["HOROVOD_GLOO_IFACE"] = interface_towards(os.environ["HOROVOD_GLOO_RENDEZVOUS_ADDR"])
+    from training.modes.horovod import HorovodMode
+    from training.threads import use_threads
+
+    mode = HorovodMode()
+    use_threads(1, processes_here=1)
+    measured = None
+    if options.what != "single" or mode.index == 0:
+        measured = time_steps(mode if options.what == "meet" else None, options)
+    # Nobody leaves before all are done: the end of a rank would slow the others down.
+    mode.agree(wish=True)
+    if mode.index == 0:
+        print(json.dumps(measured), flush=True)
+
+
+def time_steps(mode: Any | None, options: argparse.Namespace) -> dict[str, Any]:
+    """Return the seconds of each step, and of an update alone; with `mode` the ranks meet."""
+    from training.model import Architecture
+    from training.modes.one_by_one import OneByOne
+    from training.step import StepInputs, TrainStep
+    from training.trainee import make_trainee
+
+    trainee = make_trainee(
+        Architecture(classes=CLASSES),
+        precision=options.precision,
+        seed=0,
+        momentum=0.9,
+        with_average=False,
+    )
+    if mode is not None:
+        mode.share_variables(trainee.variables)
+    step = TrainStep(
+        trainee.model,
+        trainee.optimizer,
+        label_smoothing=0.1,
+        weight_decay=5e-5,
+        meet=None if mode is None else mode.average,
+    )
+    runner = OneByOne(step.update)
+    generator = np.random.default_rng(0)
+    size = options.batch_size
+    images = generator.integers(0, 256, (size, 64, 64, 3), np.uint8)
+    labels = generator.integers(0, CLASSES, size, np.int32)
+    shares = np.ones(size, np.float32)
+    inputs = StepInputs(images, labels, labels, shares, np.float32(0.01), np.float32(0))
+
+    def one() -> None:
+        runner.submit(inputs)
+        runner.result()
+
+    one()
+    return {
+        "step_s": [timed(one) for _ in range(options.steps)],
+        "update_s": time_update(trainee),
+        "parameters": describe(trainee.model),
+    }
+
+
+def time_update(trainee: Any) -> float:
+    """Return the median seconds of applying gradients, which no rank can begin before the ring."""
+    from training.backend import tf
+
+    variables = trainee.model.trainable_variables
+    zeros = [tf.zeros_like(variable.value) for variable in variables]
+    apply = tf.function(lambda: trainee.optimizer.apply(zeros, variables))
+    apply()
+    return statistics.median(timed(apply) for _ in range(5))
+
+
+def describe(model: Any) -> list[tuple[int, float]]:
+    """Return bytes and multiplications of each trainable variable, in the order of the model."""
+    found = []
+    for layer in model.layers:
+        for variable in layer.trainable_variables:
+            places = 1
+            if len(variable.shape) == 4:
+                _, height, width, _ = layer.output.shape
+                places = height * width
+            size = int(np.prod(variable.shape))
+            found.append((4 * size, float(size * places if len(variable.shape) > 1 else 0)))
+    return found
+
+
+def timed(action: Callable[[], Any]) -> float:
+    """Return how many seconds the action takes."""
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
+
+
+# --- all of them ---------------------------------------------------------------------------------
+
+
+def launch(options: argparse.Namespace) -> None:
+    """Start the ranks from one of the hosts, as Hotshelf does; passes on what rank 0 prints."""
+    from training.modes.horovod_hosts import parse_hosts
+    from training.modes.horovod_launcher import run_ranks
+
+    command = [sys.executable, "-m", "benchmarks.scaling", "rank", *_rank_options(options)]
+    ranks = run_ranks(command, parse_hosts(options.hosts), ssh=options.ssh.split())
+    failed = [end for end in ranks.ends if end.exit_code != 0]
+    if failed:
+        sys.exit(f"{failed[0].place}: {failed[0].last_line or failed[0].report}")
+
+
+def _rank_options(options: argparse.Namespace) -> list[str]:
+    return [
+        *("--what", options.what, "--batch-size", str(options.batch_size)),
+        *("--steps", str(options.steps), "--precision", options.precision),
+    ]
+
+
+def measure(
+    what: str, hosts: Sequence[Host], ssh: Sequence[str], options: argparse.Namespace
+) -> dict[str, Any]:
+    """Return what rank 0 measured."""
+    places = ",".join(f"{host.address}:1" for host in hosts)
+    options = argparse.Namespace(**vars(options) | {"what": what})
+    command = [sys.executable, "-m", "benchmarks.scaling", "launch", "--hosts", places]
+    command += ["--ssh", " ".join(ssh), *_rank_options(options)]
+    done = subprocess.run(
+        hosts[0].command(command), check=False, capture_output=True, text=True, timeout=900
+    )
+    if done.returncode != 0:
+        sys.exit(f"{what}: {done.stderr[-6000:]}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@contextmanager
+def limited(hosts: Sequence[Host]) -> Iterator[None]:
+    """Limit the link of each host while the block runs."""
+    for host in hosts:
+        if not _tc(host, "add", *SLOW) and not _tc(host, "add", *SLOW_WITHOUT_DELAY):
+            sys.exit("tc can limit nothing here: neither netem nor tbf is in this kernel")
+    try:
+        yield
+    finally:
+        for host in hosts:
+            _tc(host, "del")
+
+
+def _tc(host: Host, verb: str, *words: str) -> bool:
+    command = ["tc", "-n", host.namespace, "qdisc", verb, "dev", "eth0", "root", *words]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
+def measure_all(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the medians of all four, and the two links."""
+    taken: dict[str, list[float]] = {"single": [], "alone": [], "fast": [], "slow": []}
+    updates: list[float] = []
+    parameters: list[Any] = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        connected_hosts(2) as hosts,
+        ssh_between(hosts, Path(folder)) as ssh,
+    ):
+        fast = measure_link(*hosts)
+        with limited(hosts):
+            slow = measure_link(*hosts)
+        print(f"links, bytes/s and seconds: fast {fast}, slow {slow}", file=sys.stderr)
+        for each in range(options.rounds):
+            for name, what in (
+                ("single", "single"),
+                ("alone", "alone"),
+                ("fast", "meet"),
+                ("slow", "meet"),
+            ):
+                if name == "slow":
+                    with limited(hosts):
+                        found = measure(what, hosts, ssh, options)
+                else:
+                    found = measure(what, hosts, ssh, options)
+                taken[name].append(statistics.median(found["step_s"]))
+                if name == "alone":
+                    updates.append(found["update_s"])
+                    parameters = found["parameters"]
+                print(f"round {each + 1} {name}: {taken[name][-1]:.3f} s a step", file=sys.stderr)
+    return {
+        "seconds_a_step": {name: statistics.median(values) for name, values in taken.items()},
+        "rounds": taken,
+        "update_s": statistics.median(updates),
+        "parameters": parameters,
+        "links": {"fast": fast, "slow": slow},
+    }
+
+
+def evaluate(measured: dict[str, Any]) -> dict[str, Any]:
+    """Return the model's parameters, its prediction of `slow`, and its table."""
+    seconds = measured["seconds_a_step"]
+    fast, slow = (Link(*measured["links"][name]) for name in ("fast", "slow"))
+    step = model_of(measured, seconds["alone"])
+    step = replace(step, handling_s_per_byte=handling(step, fast, seconds["fast"]))
+    predicted = step_s(step, 2, slow)
+    return {
+        "speedup_of_two_ranks": 2 * seconds["single"] / seconds["fast"],
+        "predicted_s": predicted,
+        "measured_s": seconds["slow"],
+        "error": predicted / seconds["slow"] - 1,
+        "handling_s_per_gb": step.handling_s_per_byte * 1e9,
+        "gradient_mb": sum(bucket.size_bytes for bucket in step.buckets) / 1e6,
+        "efficiency": table(step),
+        "efficiency_of_a_device_ten_times_as_fast": table(faster(step, 10)),
+        "efficiency_of_a_device_a_hundred_times_as_fast": table(faster(step, 100)),
+    }
+
+
+def model_of(measured: dict[str, Any], step_alone_s: float) -> Step:
+    """Return the step as the model sees it; a backward pass computes twice what a forward does."""
+    from training.modes.horovod import BUCKET_BYTES, buckets
+
+    sizes = [size for size, _ in measured["parameters"]]
+    costs = [cost for _, cost in measured["parameters"]]
+    passes_s = step_alone_s - measured["update_s"]
+    return Step(
+        forward_s=passes_s / 3,
+        backward_s=passes_s * 2 / 3,
+        update_s=measured["update_s"],
+        buckets=buckets_of(sizes, costs, buckets(sizes, BUCKET_BYTES)),
+    )
+
+
+def handling(step: Step, link: Link, measured_s: float) -> float:
+    """Return the seconds a byte with which the model gives what was measured; 0 if it is faster."""
+    low, high = 0.0, 1e-6
+    for _ in range(60):
+        middle = (low + high) / 2
+        if step_s(replace(step, handling_s_per_byte=middle), 2, link) < measured_s:
+            low = middle
+        else:
+            high = middle
+    return low if low > 1e-15 else 0.0
+
+
+def faster(step: Step, times: float) -> Step:
+    """Return the step of a device that computes so many times faster, and moves bytes by itself."""
+    return replace(
+        step,
+        forward_s=step.forward_s / times,
+        backward_s=step.backward_s / times,
+        update_s=step.update_s / times,
+        handling_s_per_byte=step.handling_s_per_byte / times,
+    )
+
+
+def table(step: Step) -> dict[str, dict[str, float]]:
+    """Return the efficiency by network and number of ranks."""
+    return {
+        name: {str(ranks): round(efficiency(step, ranks, link), 3) for ranks in RANKS}
+        for name, link in NETWORKS.items()
+    }
+
+
+def parse() -> argparse.Namespace:
+    """Return the options."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("role", nargs="?", choices=("rank", "launch"), help=argparse.SUPPRESS)
+    parser.add_argument("--batch-size", type=int, default=32, help="images a step and rank")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--precision", default="float32", choices=("float32", "mixed_bfloat16"))
+    parser.add_argument("--json", action="store_true")
+    for hidden in ("--what", "--hosts", "--ssh"):
+        parser.add_argument(hidden, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Measure, predict, write the results, and tell by the exit code whether the bounds hold."""
+    options = parse()
+    if options.role is not None:
+        {"rank": rank, "launch": launch}[options.role](options)
+        return 0
+    from training.machine import this_machine
+
+    measured = measure_all(options)
+    results = {"batch_size": options.batch_size, "precision": options.precision}
+    results |= {key: value for key, value in measured.items() if key != "parameters"}
+    results |= evaluate(measured)
+    command = f"python -m benchmarks.scaling {' '.join(sys.argv[1:])}".strip()
+    machine = this_machine()
+    path = write_results("scaling", command=command, machine=str(machine), results=results)
+    good = abs(results["error"]) <= ACCURACY and results["speedup_of_two_ranks"] >= SPEEDUP
+    if options.json:
+        print(json.dumps(results, indent=2))
+    else:
+        print(
+            f"two ranks: {results['speedup_of_two_ranks']:.2f} times one; over 1 Gbit/s predicted"
+            f" {results['predicted_s']:.3f} s a step, measured {results['measured_s']:.3f} s"
+            f" ({results['error']:+.1%}); all of it in {path}"
+        )
+        print("within bounds" if good else "MISSES ITS BOUNDS")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
