@@ -80,8 +80,8 @@ class ReportData(msgspec.Struct, frozen=True, kw_only=True):
         return self.images_seen / self.images_per_s if self.images_per_s else None
 
 
-def gather(folder: RunFolder, data: PreparedData) -> ReportData:
-    """Return what the folder holds. Raises RunFolderError when it is no run of this data."""
+def settings_for(folder: RunFolder, data: PreparedData) -> RunSettings:
+    """Return the run's settings. Raises RunFolderError when it is no run, or one of other data."""
     settings = folder.settings()
     if settings is None:
         raise RunFolderError(f"{folder.path}: not a run folder (settings.json is missing)")
@@ -90,6 +90,12 @@ def gather(folder: RunFolder, data: PreparedData) -> ReportData:
             f"{folder.path}: is a run of the data with digest {settings.data_digest[:12]}, not of "
             f"{data.folder} with {data.digest[:12]}"
         )
+    return settings
+
+
+def gather(folder: RunFolder, data: PreparedData) -> ReportData:
+    """Return what the folder holds. Raises RunFolderError when it is no run of this data."""
+    settings = settings_for(folder, data)
     lines = MetricsLog(folder.metrics).lines()
     result = folder.result()
     predictions = read_predictions(folder.predictions) if result else None

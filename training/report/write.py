@@ -9,7 +9,7 @@ from training.data.prepared import PreparedData
 from training.errors import RunFolderError
 from training.predictions import predict_all, write_predictions
 from training.progress import Bars
-from training.report.data import gather
+from training.report.data import gather, settings_for
 from training.report.page import render
 from training.run_folder import RunFolder
 from training.signature import ONNX
@@ -36,8 +36,10 @@ def write_report(folder: RunFolder, data: PreparedData) -> Path:
 def predict_if_missing(folder: RunFolder, data: PreparedData, bars: Bars) -> None:
     """Have a finished run's predictions in its folder, as older versions didn't keep them.
 
-    Raises RunFolderError when they can't be written, ExportError when the export is broken.
+    Raises RunFolderError when the folder is no run of this data or they can't be written,
+    ExportError when the export is broken.
     """
+    settings_for(folder, data)
     if folder.result() is None or folder.predictions.exists():
         return
     from training.variants import open_onnx

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from tests.training.fakes import RecordedBars
 from training.data.layout import ClassName
 from training.data.prepared import PreparedData, Split
 from training.errors import RunFolderError
@@ -19,7 +20,7 @@ from training.metrics_log import EvalLine, Line, MetricsLog, TrainLine
 from training.predictions import Collector, Predictions, write_predictions
 from training.report.data import ReportData, Sizes, gather
 from training.report.page import render
-from training.report.write import write_report
+from training.report.write import predict_if_missing, write_report
 from training.run_folder import Publication, Result, RunFolder, RunSettings
 from training.settings import Recipe
 from training.signature import ONNX, SAVED_MODEL
@@ -320,7 +321,7 @@ def test_the_speed_weighs_lines_by_the_steps_they_stand_for() -> None:
     assert run.images_per_s == pytest.approx((20 + 10) / (20 / 10 + 10 / 40))
 
 
-def test_other_data_than_the_runs_is_refused(tmp_path: Path) -> None:
+def test_other_data_than_the_runs_is_refused(tmp_path: Path, bars: RecordedBars) -> None:
     folder, data = RunFolder(tmp_path / "run"), prepared(tmp_path)
     with pytest.raises(RunFolderError, match="not a run folder"):
         gather(folder, data)
@@ -328,3 +329,8 @@ def test_other_data_than_the_runs_is_refused(tmp_path: Path) -> None:
     other = msgspec.structs.replace(data, digest="e" * 64)
     with pytest.raises(RunFolderError, match="digest dddddddddddd, not of"):
         gather(folder, other)
+    assert RUN.result is not None
+    folder.write_result(RUN.result)
+    with pytest.raises(RunFolderError, match="digest dddddddddddd, not of"):
+        predict_if_missing(folder, other, bars)
+    assert bars.bars == []
