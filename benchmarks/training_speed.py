@@ -25,7 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -54,7 +54,24 @@ TOTAL_STEPS = 100_000
 IMAGES = 20_000
 CLASSES = 200
 
-Side = Callable[[int], float]
+
+class Taken(NamedTuple):
+    """Seconds on the clock, and of all processor cores together."""
+
+    wall_s: float
+    cpu_s: float
+
+    @classmethod
+    def now(cls) -> Taken:
+        """Return the readings of both clocks."""
+        return cls(time.perf_counter(), time.process_time())
+
+    def since(self, earlier: Taken) -> Taken:
+        """Return what went by."""
+        return Taken(self.wall_s - earlier.wall_s, self.cpu_s - earlier.cpu_s)
+
+
+Side = Callable[[int], Taken]
 
 
 class _Silence:
@@ -66,7 +83,7 @@ class _Silence:
     def say(self, line: str) -> None:
         pass
 
-    def advance(self, count: int = 1, **facts: str) -> None:
+    def advance(self, count: int = 1, *, run_left_s: float | None = None, **facts: str) -> None:
         pass
 
     def __enter__(self) -> Bar:
@@ -82,13 +99,13 @@ class _StopWatch(keras.callbacks.Callback):
     def __init__(self, first: int, last: int) -> None:
         super().__init__()
         self._first, self._last = first, last
-        self.seconds = 0.0
+        self.started = self.ended = Taken(0.0, 0.0)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
         if batch == self._first:
-            self._started = time.perf_counter()
+            self.started = Taken.now()
         elif batch == self._last:
-            self.seconds = time.perf_counter() - self._started
+            self.ended = Taken.now()
 
 
 class _Schedule(keras.optimizers.schedules.LearningRateSchedule):
@@ -114,7 +131,7 @@ def drawn_split() -> Split:
 
 
 def ours(recipe: Recipe, split: Split, folder: Path) -> Side:
-    """Return what trains so many steps by the trainer and tells the seconds of those counted."""
+    """Return what trains so many steps by the trainer and tells the time of those counted."""
     pieces = assemble(
         recipe=recipe,
         architecture=Architecture(classes=CLASSES, stem=recipe.stem),
@@ -127,23 +144,26 @@ def ours(recipe: Recipe, split: Split, folder: Path) -> Side:
     )
     now = Position()
 
-    def train(steps: int) -> float:
+    def train(steps: int) -> Taken:
         nonlocal now
-        started = 0.0
+        started = Taken.now()
         for step in range(SKIPPED + steps):
             if step == SKIPPED:
-                started = time.perf_counter()
+                started = Taken.now()
             now = pieces.trainer.train(now)
-        return time.perf_counter() - started
+        return Taken.now().since(started)
 
     return train
 
 
 def theirs(recipe: Recipe, split: Split) -> Side:
-    """Return what trains so many steps by `fit` and tells the seconds of those counted."""
+    """Return what trains so many steps by `fit` and tells the time of those counted."""
     architecture = Architecture(classes=CLASSES, stem=recipe.stem)
-    precision = "mixed_bfloat16" if recipe.precision == "mixed_bfloat16" else "float32"
-    model = build_model(architecture, precision=precision, seed=recipe.seed)
+    model = build_model(
+        architecture,
+        precision="mixed_bfloat16" if recipe.precision == "mixed_bfloat16" else "float32",
+        seed=recipe.seed,
+    )
     peak = scaled_rate(recipe.learning_rate, recipe.batch_size)
     model.compile(
         optimizer=keras.optimizers.SGD(
@@ -167,28 +187,50 @@ def theirs(recipe: Recipe, split: Split) -> Side:
     elements = training_dataset(batches, first_step=0, last_step=TOTAL_STEPS)
     pairs = elements.map(lambda images, labels, *_: (images, tf.one_hot(labels, CLASSES)))
 
-    def train(steps: int) -> float:
+    def train(steps: int) -> Taken:
         watch = _StopWatch(SKIPPED - 1, SKIPPED + steps - 1)
         model.fit(pairs, steps_per_epoch=SKIPPED + steps, verbose=0, callbacks=[watch])
-        return watch.seconds
+        return watch.ended.since(watch.started)
 
     return train
 
 
-def compare(recipe: Recipe, *, rounds: int, steps: int) -> dict[str, list[float]]:
-    """Return the images a second of each round of both sides."""
+def compare(recipe: Recipe, *, rounds: int, steps: int) -> dict[str, list[Taken]]:
+    """Return the time an image of each round of both sides."""
     split = drawn_split()
     images = recipe.batch_size * steps
-    rates: dict[str, list[float]] = {"hotshelf": [], "fit": []}
+    times: dict[str, list[Taken]] = {"hotshelf": [], "fit": []}
     with tempfile.TemporaryDirectory() as folder:
         sides = {"hotshelf": ours(recipe, split, Path(folder)), "fit": theirs(recipe, split)}
         for each in range(rounds + 1):
             for name in sorted(sides, reverse=each % 2 == 1):
-                rate = images / sides[name](steps)
+                taken = sides[name](steps)
+                an_image = Taken(taken.wall_s / images, taken.cpu_s / images)
                 if each:  # the first round traces and warms up
-                    rates[name].append(rate)
-                print(f"round {each} {name:8} {rate:8.1f} images/s", file=sys.stderr, flush=True)
-    return rates
+                    times[name].append(an_image)
+                rate = f"{1 / an_image.wall_s:8.1f} images/s"
+                cpu = f"{1000 * an_image.cpu_s:6.1f} ms of processor time an image"
+                print(f"round {each} {name:8} {rate} {cpu}", file=sys.stderr, flush=True)
+    return times
+
+
+def summary(times: dict[str, list[Taken]]) -> dict[str, Any]:
+    """Return medians, and the ratios of the rounds: above 1 is faster than `fit`."""
+    pairs = list(zip(times["hotshelf"], times["fit"], strict=True))
+    ratios = [plain.wall_s / mine.wall_s for mine, plain in pairs]
+    cpu_ratios = [plain.cpu_s / mine.cpu_s for mine, plain in pairs]
+    return {
+        "images_per_s": {
+            name: round(1 / statistics.median(taken.wall_s for taken in each), 1)
+            for name, each in times.items()
+        },
+        "ratio": round(statistics.median(ratios), 3),
+        "ratios": [round(ratio, 3) for ratio in ratios],
+        # What others do on the machine disturbs this less.
+        "processor_time_ratio": round(statistics.median(cpu_ratios), 3),
+        "bound": BOUND,
+        "good": statistics.median(ratios) >= BOUND,
+    }
 
 
 def recipe_of(options: argparse.Namespace) -> Recipe:
@@ -228,18 +270,8 @@ def main() -> int:
     options = parse()
     recipe = recipe_of(options)
     set_seeds(recipe)
-    rates = compare(recipe, rounds=options.rounds, steps=options.steps)
-    pairs = list(zip(rates["hotshelf"], rates["fit"], strict=True))
-    ratio = statistics.median(mine / plain for mine, plain in pairs)
-    results = {
-        "images_per_s": {name: round(statistics.median(each), 1) for name, each in rates.items()},
-        "ratio": round(ratio, 3),
-        "ratios": [round(mine / plain, 3) for mine, plain in pairs],
-        "bound": BOUND,
-        "good": ratio >= BOUND,
-        "steps_a_round": options.steps,
-        "recipe": msgspec.to_builtins(recipe),
-    }
+    results = summary(compare(recipe, rounds=options.rounds, steps=options.steps))
+    results |= {"steps_a_round": options.steps, "recipe": msgspec.to_builtins(recipe)}
     gpus = tuple(device.name for device in tf.config.list_physical_devices("GPU"))
     machine = this_machine(gpus=gpus)
     if not options.no_file:
@@ -251,9 +283,11 @@ def main() -> int:
         print(json.dumps(results))
     else:
         print(machine)
-        for name, each in rates.items():
-            print(f"{name:8} {statistics.median(each):8.1f} images/s")
-        print(f"ratio    {ratio:8.3f}  {'within' if results['good'] else 'MISSES'} the bound")
+        for name, rate in results["images_per_s"].items():
+            print(f"{name:8} {rate:8.1f} images/s")
+        verdict = "within" if results["good"] else "MISSES"
+        print(f"ratio    {results['ratio']:8.3f}  {verdict} the bound")
+        print(f"         {results['processor_time_ratio']:8.3f}  by processor time")
     return 0 if results["good"] else 1
 
 
