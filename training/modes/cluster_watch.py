@@ -12,21 +12,33 @@ from training.errors import ProcessLost
 from training.modes.cluster import Address, Cluster, Task
 
 _EVERY_S = 2.0
-_TIMEOUT_S = 2.0
+_TIMEOUT_S = 5.0
 _AGAIN_S = 0.5
 # As long as a worker or server may be silent before that is said.
-NOTED_S = 5.0
-# A server that is back has lost what it held, so there is nothing to wait for.
-SERVER_LOST_S = 10.0
+NOTED_S = 10.0
+# A server that was started again has lost what it held, but one may also be busy for a while.
+SERVER_LOST_S = 30.0
+
+# How an HTTP/2 connection begins: the client's preface with empty settings; the other side answers
+# with a frame of type 4, its settings (RFC 9113, 3.4 and 6.5).
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+_FRAME_HEAD = 9
+_SETTINGS = 4
 
 
 def answers(address: Address, *, timeout_s: float = _TIMEOUT_S) -> bool:
-    """Return whether somebody listens there."""
+    """Return whether a process that speaks gRPC is there, and runs.
+
+    The system accepts connections for a process that is frozen too; it doesn't answer for it.
+    """
     try:
-        with socket.create_connection((address.host, address.port), timeout=timeout_s):
-            return True
+        with socket.create_connection((address.host, address.port), timeout=timeout_s) as probe:
+            probe.sendall(_PREFACE)
+            with probe.makefile("rb") as answer:
+                head = answer.read(_FRAME_HEAD)
     except OSError:
         return False
+    return len(head) == _FRAME_HEAD and head[3] == _SETTINGS
 
 
 class Watch:
@@ -81,9 +93,10 @@ class Watch:
             if task.kind == "worker" and silence > NOTED_S
         }
         count = len(self._cluster.workers)
+        left = count - len(silent)
+        effect = f"the run goes on with {left} of {count} workers" if left else "the run waits"
         lines = [
-            f"{task} at {self._cluster.address(task)} doesn't answer; the run goes on with "
-            f"{count - len(silent)} of {count} workers, its steps are trained by others"
+            f"{task} at {self._cluster.address(task)} doesn't answer; {effect}"
             for task in sorted(silent - self._silent, key=str)
         ]
         lines += [
@@ -105,18 +118,18 @@ def await_all(
     patience_s: float,
     check: Callable[[], None],
     pause: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Return when everybody has answered; `check` may raise what makes waiting useless.
 
     Raises ProcessLost, naming who didn't within `patience_s`.
     """
-    waited = 0.0
+    until = clock() + patience_s
     while silent := watch.ask():
         check()
-        if waited >= patience_s:
+        if clock() >= until:
             raise ProcessLost(f"{_nobody_at(silent, cluster, patience_s)}; {_how_to_start(silent)}")
         pause(_AGAIN_S)
-        waited += _AGAIN_S
 
 
 def lost_too_long(
