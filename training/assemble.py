@@ -91,11 +91,11 @@ def assemble(
         mode=mode,
         trainee=trainee,
         runner=mode.runner(build_step(recipe, trainee, mode).update),
-        schedule=build_schedule(recipe, plan, mode.count),
+        schedule=build_schedule(recipe, plan, mode.parts),
         plan=plan,
         batches=batches,
         divergence=Divergence(batches, data, folder.path if mode.writes_files else None),
-        images_a_step=recipe.batch_size * mode.count,
+        images_a_step=recipe.batch_size * mode.parts // mode.count * mode.count,
         validation=data.val,
         checkpoints=checkpoints,
         metrics=metrics,
@@ -121,11 +121,11 @@ def build_batches(recipe: Recipe, mode: Mode, split: Split) -> Batches:
     """Return this rank's training batches of a split."""
     return Batches(
         split,
-        batch_size=recipe.batch_size,
+        batch_size=recipe.batch_size * mode.parts // mode.count,
         seed=recipe.seed,
         augmentation=augmentation_of(recipe),
         index=mode.index,
-        count=mode.count,
+        global_batch=recipe.batch_size * mode.parts,
     )
 
 

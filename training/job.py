@@ -16,13 +16,15 @@ import msgspec
 from training import origin
 from training.assemble import Pieces, architecture_of, assemble, set_seeds
 from training.backend import tf
+from training.checkpoint import Checkpoint
 from training.data.prepared import PreparedData
 from training.data.resolve import resolve as resolve_data
 from training.errors import DataError, Interrupted, RunFolderError
 from training.finish import finish, report_again
 from training.initial import Start, check_freezing, find_start
 from training.locking import Locked, lock
-from training.loop import run_loop
+from training.loop import Actions, run_loop
+from training.memory import HostsChanged, Remembering
 from training.model import build_model
 from training.modes.base import Mode
 from training.position import Position
@@ -171,7 +173,7 @@ def _train(
     weights: Weights | None = None,
 ) -> tuple[Trainee, int]:
     """Return the trained trainee and its number of steps."""
-    needed = recipe.batch_size * mode.count
+    needed = recipe.batch_size * mode.parts
     if len(data.train) < needed:
         raise DataError(f"{len(data.train)} training images don't fill a batch of {needed}")
     set_seeds(recipe)
@@ -185,9 +187,11 @@ def _train(
             bars=bars,
             checkpoint_every=job.checkpoint_every,
             keep=job.keep,
-            should_stop=lambda: bool(stop),
+            should_stop=lambda: bool(stop) or _hosts_changed(mode),
         )
         position, at_end = _run(pieces, mode, data, bars, weights)
+    if not at_end and mode.memory is not None and not mode.agree(bool(stop)):
+        raise HostsChanged
     if not at_end:
         raise _interrupted(folder, position, pieces, stop)
     return pieces.trainee, position.step
@@ -196,17 +200,24 @@ def _train(
 def _run(
     pieces: Pieces, mode: Mode, data: PreparedData, bars: Bars, weights: Weights | None
 ) -> tuple[Position, bool]:
-    resumed = _resume(pieces, bars) if mode.writes_files else None
+    kept = mode.memory.recall() if mode.memory is not None else None
+    if kept is not None:
+        resumed: Position | None = _go_on(pieces, kept, mode, bars)
+    else:
+        resumed = _resume(pieces, bars) if mode.writes_files else None
     if weights is not None and resumed is None:
         trainee = pieces.trainee
         bars.say(take_over(weights, trainee.model, data.classes, average=trainee.average))
     resumed = mode.share(resumed)
     mode.share_variables(pieces.trainee.variables)
+    actions: Actions = pieces.trainer
+    if mode.memory is not None:
+        actions = Remembering(actions, mode.memory, pieces.trainee)
     try:
         return run_loop(
             pieces.plan,
             resumed or Position(),
-            pieces.trainer,
+            actions,
             resumed=resumed is not None,
             should_stop=pieces.trainer.should_stop,
         )
@@ -225,6 +236,20 @@ def _resume(pieces: Pieces, bars: Bars) -> Position | None:
     pieces.trainee.restore(checkpoint.arrays)
     bars.say(f"resuming after step {checkpoint.position.step} of {pieces.plan.total_steps}")
     return checkpoint.position
+
+
+def _hosts_changed(mode: Mode) -> bool:
+    return mode.memory is not None and mode.memory.hosts_changed
+
+
+def _go_on(pieces: Pieces, kept: Checkpoint, mode: Mode, bars: Bars) -> Position:
+    """Take over what the ranks remember, all of them."""
+    pieces.trainee.restore(kept.arrays)
+    if mode.writes_files:
+        pieces.metrics.rewind(kept.position)
+        step, total = kept.position.step, pieces.plan.total_steps
+        bars.say(f"going on after step {step} of {total}; ranks: {mode.count}")
+    return kept.position
 
 
 def _interrupted(

@@ -298,7 +298,7 @@ def _add_settings(group: Any, kind: type[msgspec.Struct]) -> None:
 def _metavar(name: str) -> str:
     words = {"data": "PATH", "cache": "DIR", "run": "DIR", "store": "URL", "model": "NAME"}
     words |= {"init_from": "WHAT", "init_store": "URL"}
-    words |= {"hosts": "A:N,B:N", "ssh": "COMMAND"}
+    words |= {"hosts": "A:N,B:N", "ssh": "COMMAND", "discovery": "PROGRAM"}
     return words.get(name, "N")
 
 

@@ -38,7 +38,10 @@ class TrainingBatch(Batch, frozen=True):
 
 
 class Batches:
-    """The training batches of one rank: `index` of `count`, `batch_size` images each."""
+    """The training batches of one rank: `index` of `count`, `batch_size` images each.
+
+    Together they are the `global_batch`, or all of it but the few images that don't divide evenly.
+    """
 
     def __init__(
         self,
@@ -49,10 +52,11 @@ class Batches:
         augmentation: Augmentation,
         index: int = 0,
         count: int = 1,
+        global_batch: int | None = None,
     ) -> None:
         self._split = split
         self._batch_size = batch_size
-        self._global_batch = batch_size * count
+        self._global_batch = global_batch or batch_size * count
         self._seed = seed
         self._augmentation = augmentation
         self._first_row = index * batch_size

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from training.evaluate import Counts
+from training.memory import Memory
 from training.step import StepInputs, StepResult, Update
 
 _T = TypeVar("_T")
@@ -42,6 +43,10 @@ class Mode(Protocol):
     index: int
     count: int
     world_size: int
+    parts: int
+    """Into how many batches of `batch_size` the global batch could be cut."""
+    memory: Memory | None
+    """What survives the loss of ranks, where the mode survives it."""
     shares_variables: bool
     """Whether several steps change the same variables at the same moment."""
 

@@ -22,6 +22,10 @@ _ONLY_IN: dict[str, tuple[ModeName, ...]] = {
     "processes": ("horovod",),
     "hosts": ("horovod-cluster",),
     "ssh": ("horovod-cluster",),
+    "elastic": ("horovod-cluster",),
+    "min": ("horovod-cluster",),
+    "max": ("horovod-cluster",),
+    "discovery": ("horovod-cluster",),
     "mpi": ("horovod", "horovod-cluster"),
     "sync_norm": ("horovod", "horovod-cluster"),
     "compress": ("horovod", "horovod-cluster"),
@@ -41,6 +45,8 @@ def check_mode(job: Job, recipe: Recipe) -> None:
             "--xla has no max-pool that repeats bit for bit, and --stem imagenet has a max-pool; "
             "give --no-deterministic too, or another --stem"
         )
+    if not job.elastic and (job.min or job.max or job.discovery):
+        raise UsageError("--min, --max and --discovery are for --elastic")
     if recipe.sync_norm and recipe.xla:
         raise UsageError(
             "--sync-norm sends messages in the middle of what --xla compiles; give one"

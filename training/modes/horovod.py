@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from training.backend import tf
 from training.evaluate import Counts
+from training.memory import Memory
 from training.modes.one_by_one import OneByOne
 from training.step import Update
 
@@ -42,7 +43,14 @@ class HorovodMode:
 
     shares_variables = False
 
-    def __init__(self, *, name: str = "horovod", compress: str = "none") -> None:
+    def __init__(
+        self,
+        *,
+        name: str = "horovod",
+        compress: str = "none",
+        parts: int | None = None,
+        memory: Memory | None = None,
+    ) -> None:
         for variable, value in _DEFAULTS.items():
             os.environ.setdefault(variable, value)
         import horovod.tensorflow as hvd
@@ -53,9 +61,11 @@ class HorovodMode:
         self.name = name
         self.index: int = hvd.rank()
         self.count: int = hvd.size()
-        self.world_size = self.count
+        # An elastic run is one of as many devices as it can have, whatever it has just now.
+        self.parts: int = parts or self.count
+        self.world_size = self.parts
+        self.memory = memory
         self.shares_variables = False
-        self.ranks_here: int = hvd.local_size()
 
     @property
     def writes_files(self) -> bool:
@@ -63,10 +73,7 @@ class HorovodMode:
         return self.index == 0
 
     def build(self, make: Callable[[], _T]) -> _T:
-        """Build in place, on this rank's GPU if there are any."""
-        gpus = tf.config.list_physical_devices("GPU")
-        if gpus:
-            tf.config.set_visible_devices(gpus[self._hvd.local_rank() % len(gpus)], "GPU")
+        """Build in place."""
         return make()
 
     def runner(self, update: Update) -> OneByOne:
@@ -121,6 +128,25 @@ class HorovodMode:
     def local(self, model: Any) -> Any:
         """Return the model itself."""
         return model
+
+
+def use_own_gpu() -> None:
+    """See only this rank's GPU, where there are any; before TensorFlow's first operation."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        local_rank = int(os.environ.get("HOROVOD_LOCAL_RANK", "0"))
+        tf.config.set_visible_devices(gpus[local_rank % len(gpus)], "GPU")
+
+
+def lost_peer(error: Exception) -> bool:
+    """Return whether an error says no more than that another rank isn't there any more."""
+    from horovod.common.exceptions import HorovodInternalError
+
+    if isinstance(error, HorovodInternalError):
+        return True
+    # What TensorFlow makes of it: the operation's error, with the words of the library below.
+    failed = isinstance(error, tf.errors.UnknownError | tf.errors.AbortedError)
+    return failed and any(word in str(error).lower() for word in ("horovod", "gloo", "nccl"))
 
 
 def buckets(sizes: Sequence[int], limit: int) -> list[list[int]]:

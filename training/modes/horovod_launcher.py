@@ -19,21 +19,26 @@ from pathlib import Path
 from typing import Any
 
 from horovod.runner.common.util.settings import Settings
-from horovod.runner.gloo_run import launch_gloo
+from horovod.runner.elastic.settings import ElasticSettings
+from horovod.runner.gloo_run import launch_gloo, launch_gloo_elastic
+from horovod.runner.http.http_server import RendezvousServer
+from horovod.runner.util.threads import on_event
 
 from training.errors import UsageError
 from training.modes.command_line import train_arguments
+from training.modes.horovod_discovery import Crowd, Discovery, crowd_of
 from training.modes.horovod_hosts import (
     HostSlots,
     address_of,
     address_towards,
     hosts_of,
+    interface_towards,
     is_here,
 )
 from training.modes.horovod_messages import Alive, Stop
 from training.modes.horovod_process import RankProcess
 from training.modes.horovod_rank import TERMINAL
-from training.modes.horovod_verdict import RankEnd, error_of
+from training.modes.horovod_verdict import RankEnd, elastic_error_of, error_of, loss_of
 from training.settings import Job, Recipe
 
 # What other hosts need to find Python's modules and libraries, known before a rank can be greeted.
@@ -43,18 +48,21 @@ _FOR_RANKS = ("AZURE_", "CUDA_", "HOROVOD_", "HOTSHELF_", "KERAS_", "NCCL_", "OM
 
 # Ranks notice the end of another one by themselves; what hasn't by then is ended.
 _GRACE_S = 10.0
-_LET_GO_S = 3.0
 _ALIVE_S = 10.0
 
 
 def launch(job: Job, recipe: Recipe, run: Path, *, debug: bool) -> None:
     """Run all ranks to their end. Raises what they raised, or ProcessLost; none is left then."""
-    hosts = hosts_of(job)
+    command = [sys.executable, "-m", "training", *train_arguments(job, recipe, run, debug=debug)]
+    ssh = shlex.split(job.ssh or "ssh")
     if job.mpi:
         _check_mpi()
-    command = [sys.executable, "-m", "training", *train_arguments(job, recipe, run, debug=debug)]
-    ranks = run_ranks(command, hosts, ssh=shlex.split(job.ssh or "ssh"), debug=debug)
-    error = error_of(ranks.ends, run, ranks.stopped_by)
+    if job.elastic:
+        ranks = run_elastic_ranks(command, crowd_of(job), ssh=ssh, debug=debug)
+        error = elastic_error_of(ranks.ends, run, ranks.stopped_by)
+    else:
+        ranks = run_ranks(command, hosts_of(job), ssh=ssh, debug=debug)
+        error = error_of(ranks.ends, run, ranks.stopped_by)
     if error is not None:
         raise error
 
@@ -74,29 +82,72 @@ def run_ranks(
     return ranks
 
 
+def run_elastic_ranks(
+    command: Sequence[str], crowd: Crowd, *, ssh: Sequence[str], debug: bool = False
+) -> Ranks:
+    """Run a command on the hosts that there are at any time, to the end of all ranks.
+
+    Takes signals meanwhile; the main thread's only.
+    """
+    ranks = Ranks(ssh=list(ssh), debug=debug, elastic=True)
+    settings = ElasticSettings(
+        discovery=Discovery(crowd.discovery),
+        num_proc=crowd.least,
+        min_num_proc=crowd.least,
+        max_num_proc=crowd.most,
+        elastic_timeout=None,
+        reset_limit=None,
+    )
+
+    def interfaces(driver: Any) -> list[str]:
+        found = driver.wait_for_available_slots(crowd.least).host_assignment_order
+        return [interface_towards(_meeting_at([HostSlots(name, 1) for name in found]))]
+
+    with _signals_to(ranks.stop), _beating(ranks.keep_alive), suppress(RuntimeError):
+        launch_gloo_elastic(
+            command,
+            ranks.run,
+            settings,
+            _start_environment(),
+            interfaces,
+            RendezvousServer(),
+            sys.executable,
+        )
+    return ranks
+
+
 class Ranks:
     """The running ranks, and how those that ended did."""
 
-    def __init__(self, *, ssh: list[str], debug: bool) -> None:
+    def __init__(self, *, ssh: list[str], debug: bool, elastic: bool = False) -> None:
+        """With `elastic`, one that fails is Horovod's matter, which says when others are to end."""
         self.ends: list[RankEnd] = []
         self.stopped_by: int | None = None
         self._ssh = ssh
         self._debug = debug
+        self._elastic = elastic
         self._lock = threading.Lock()
         self._running: list[RankProcess] = []
         self._end_others: threading.Timer | None = None
 
-    def run(self, command: str, slot: Any, events: list[threading.Event]) -> tuple[int, float]:  # noqa: ARG002
+    def run(self, command: str, slot: Any, events: list[threading.Event]) -> tuple[int, float]:
         """Run one rank to its end; called by Horovod, in a thread for each rank.
 
         `command` is for a shell. Return the exit code and the time, as Horovod wants it.
         """
         process = self._start(command, slot.rank, slot.hostname)
+        over = threading.Event()
+        # The first event is Horovod's way to hear of a signal, on which ranks are to stop in order.
+        for event in events[1:] if self._elastic else ():
+            on_event(event, process.end, stop=over, silent=True)
         end = process.wait()
+        over.set()
         with self._lock:
             self._running.remove(process)
             self.ends.append(end)
-            if end.is_failure and self._end_others is None:
+            if self._elastic and end.is_cause:
+                _to_stderr(f"{loss_of(end)}\n".encode())
+            elif end.is_failure and not self._elastic and self._end_others is None:
                 self._end_others = threading.Timer(_GRACE_S, self._end_all)
                 self._end_others.daemon = True
                 self._end_others.start()
@@ -134,12 +185,8 @@ class Ranks:
             return list(self._running)
 
     def _end_all(self) -> None:
-        processes = self._all()
-        for process in processes:
-            process.let_go()
-        time.sleep(_LET_GO_S)
-        for process in processes:
-            process.kill()
+        for process in self._all():
+            process.end()
 
 
 def _check_mpi() -> None:

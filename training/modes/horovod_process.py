@@ -19,6 +19,7 @@ from training.modes.horovod_verdict import RankEnd
 _SSH_OPTIONS = "-T -oBatchMode=yes -oConnectTimeout=10"
 _SSH_OPTIONS += " -oServerAliveInterval=5 -oServerAliveCountMax=3"
 _CHUNK = 65536
+_LET_GO_S = 3.0
 
 
 class RankProcess:
@@ -82,6 +83,13 @@ class RankProcess:
         """Kill the process here; a remote rank ends as its connection does."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        """Have the rank end, now or within seconds."""
+        self.let_go()
+        killer = threading.Timer(_LET_GO_S, self.kill)
+        killer.daemon = True
+        killer.start()
 
     def wait(self) -> RankEnd:
         """Pass on what the rank writes until it ends; return how it did."""

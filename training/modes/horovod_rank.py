@@ -114,12 +114,22 @@ def _train(job: Job, recipe: Recipe, run: Path) -> Outcome | None:
     if address is not None:
         os.environ["HOROVOD_GLOO_IFACE"] = interface_towards(address)
     from training.job import train
-    from training.modes.horovod import HorovodMode
+    from training.modes.horovod import HorovodMode, use_own_gpu
+    from training.modes.horovod_elastic import HorovodMemory, run_elastic
     from training.threads import use_threads
 
-    mode = HorovodMode(name=job.mode, compress=recipe.compress)
-    use_threads(job.threads, processes_here=mode.ranks_here)
-    return train(job, recipe, mode, run, _bars(mode.index))
+    def join(memory: HorovodMemory | None = None) -> HorovodMode:
+        parts = job.max if memory is not None else None
+        return HorovodMode(name=job.mode, compress=recipe.compress, parts=parts, memory=memory)
+
+    def work(mode: HorovodMode) -> Outcome | None:
+        return train(job, recipe, mode, run, _bars(mode.index))
+
+    use_threads(job.threads, processes_here=_ranks_here())
+    use_own_gpu()
+    if job.elastic:
+        return run_elastic(join, work)
+    return work(join())
 
 
 def _bars(rank: int) -> Bars:
@@ -134,9 +144,10 @@ def _bars(rank: int) -> Bars:
 
 
 def _unexpected(error: Exception) -> Ended:
-    lost_peer = "Horovod" in str(error) or type(error).__name__ == "HorovodInternalError"
+    from training.modes.horovod import lost_peer
+
     message = f"{type(error).__name__}: {error} (an error in Hotshelf; --debug shows where)"
-    return Ended(" ".join(message.split()), TrainingError.exit_code, lost_peer=lost_peer)
+    return Ended(" ".join(message.split()), TrainingError.exit_code, lost_peer=lost_peer(error))
 
 
 def _leave(report: Ended, *, debug: bool) -> NoReturn:
@@ -147,6 +158,13 @@ def _leave(report: Ended, *, debug: bool) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(report.exit_code)
+
+
+def _ranks_here() -> int:
+    for name in ("HOROVOD_LOCAL_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE"):
+        if name in os.environ:
+            return int(os.environ[name])
+    return 1
 
 
 def _rank() -> int | None:

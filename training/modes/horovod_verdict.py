@@ -68,6 +68,26 @@ def error_of(ends: Sequence[RankEnd], run: Path, stopped_by: int | None) -> Trai
     return ProcessLost(f"{first.place} {_unreported(first)}; {_goes_on(run)}")
 
 
+def elastic_error_of(
+    ends: Sequence[RankEnd], run: Path, stopped_by: int | None
+) -> TrainingError | None:
+    """Return the error of a run that goes on without ranks it loses; None when any got to the end.
+
+    What ranks said last is why it ended, whatever was lost before.
+    """
+    if any(end.exit_code == 0 for end in ends):
+        return None
+    spoke = [end for end in ends if end.report is not None and end.is_cause]
+    if not ends:
+        return ProcessLost(f"no host was there to run on; {_goes_on(run)}")
+    return error_of(spoke or ends, run, stopped_by)
+
+
+def loss_of(end: RankEnd) -> str:
+    """Return a line for a rank that an elastic run has lost."""
+    return f"{end.place} {_unreported(end) if end.report is None else end.report.message}"
+
+
 def _reported(causes: Sequence[RankEnd], ranks: int, report: Ended) -> TrainingError:
     """Return what the ranks reported: one place is to blame unless all of them said the same."""
     reports = [end.report for end in causes if end.report is not None]

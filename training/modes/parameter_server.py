@@ -12,7 +12,6 @@ under it isn't supported by Keras 3.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +20,7 @@ from typing import Any, TypeVar
 from training.backend import keras, tf
 from training.errors import ProcessLost, UsageError
 from training.evaluate import Counts
+from training.memory import Memory
 from training.model import copy_weights
 from training.modes.cluster import (
     Cluster,
@@ -32,13 +32,12 @@ from training.modes.cluster import (
 from training.modes.cluster_processes import LocalProcesses
 from training.modes.cluster_watch import Watch, await_all, lost_too_long
 from training.modes.parameter_server_runner import Dispatcher
-from training.modes.placement import Placement
+from training.modes.placement import Placement, server_in, spread
 from training.progress import Bars
 from training.step import Update
 
 _T = TypeVar("_T")
 _MOST_RESTARTS = 10
-_SERVER = re.compile(r"/job:ps/replica:0/task:(\d+)")
 _GOES_ON = "the same command goes on from the newest checkpoint"
 
 
@@ -112,7 +111,7 @@ class ParameterServerMode:
         """
         if self._strategy is None:
             self._connect()
-        place_variables = _spread(Placement(self._servers))
+        place_variables = spread(Placement(self._servers))
         with tf.variable_creator_scope(place_variables), self._strategy.scope():
             return make()
 
@@ -237,7 +236,7 @@ class ParameterServerMode:
         servers = [task for task in silent if task.kind == "ps"]
         if servers:
             return self._lost(servers)
-        named = _server_in(str(error))
+        named = server_in(str(error))
         if named is not None:
             return self._lost([Task("ps", named)])
         return error
@@ -286,37 +285,8 @@ def log_to(file: Path) -> None:
     logger.propagate = False
 
 
-def _server_in(text: str) -> int | None:
-    """Return the server that a device's name or an error is about."""
-    found = _SERVER.search(text)
-    return int(found[1]) if found else None
-
-
 def _strategy(cluster: Cluster) -> Any:
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec(cluster.spec()), task_type="chief", task_id=0, rpc_layer="grpc"
     )
     return tf.distribute.ParameterServerStrategy(resolver)
-
-
-def _spread(placement: Placement) -> Callable[..., Any]:
-    """Return a variable creator that puts variables where the placement says.
-
-    To be entered before the strategy's scope: it is then called last, and has the last word.
-    """
-
-    def create(next_creator: Callable[..., Any], **arguments: Any) -> Any:
-        with tf.device("/job:chief/replica:0/task:0/device:CPU:0"):
-            value = arguments["initial_value"]
-            value = tf.convert_to_tensor(value() if callable(value) else value)
-        arguments["initial_value"] = value
-        size = value.dtype.size * value.shape.num_elements()
-        beside = arguments.get("colocate_with")
-        if beside is not None:
-            placement.beside(_server_in(beside.device) or 0, size)
-            return next_creator(**arguments)
-        name = f"{tf.get_current_name_scope()}/{arguments.get('name')}"
-        with tf.device(f"/job:ps/replica:0/task:{placement.place(name, size)}/device:CPU:0"):
-            return next_creator(**arguments)
-
-    return create

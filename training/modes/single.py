@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from training.evaluate import Counts
+from training.memory import Memory
 from training.modes.one_by_one import OneByOne
 from training.step import Update
 
@@ -20,6 +21,8 @@ class SingleMode:
     count = 1
     world_size = 1
     writes_files = True
+    parts = 1
+    memory: Memory | None = None
     shares_variables = False
 
     def build(self, make: Callable[[], _T]) -> _T:

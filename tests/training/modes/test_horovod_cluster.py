@@ -57,13 +57,14 @@ class Cluster:
             finally:
                 process.kill()
 
-    def reach(self, step: int) -> None:
+    def reach(self, process: subprocess.Popen[str], step: int) -> None:
         checkpoints = Checkpoints(self.folder / "run" / "checkpoints")
-        eventually(
-            lambda: bool((steps := checkpoints.steps()) and steps[-1] >= step),
-            within_s=START_S,
-            what=f"a checkpoint of step {step}",
-        )
+
+        def reached() -> bool:
+            assert process.poll() is None, process.communicate()[0]
+            return bool((steps := checkpoints.steps()) and steps[-1] >= step)
+
+        eventually(reached, within_s=START_S, what=f"a checkpoint of step {step}")
 
     def last_step(self) -> int:
         return Checkpoints(self.folder / "run" / "checkpoints").steps()[-1]
@@ -96,7 +97,7 @@ def test_two_hosts_train_one_version_through_a_stop_a_lost_rank_and_a_lost_launc
     cluster: Cluster,
 ) -> None:
     with cluster.started() as process:
-        cluster.reach(1)
+        cluster.reach(process, 1)
         assert [_rank_of(number) for number in cluster.trainers(cluster.here)] == [0]
         assert [_rank_of(number) for number in cluster.trainers(cluster.there)] == [1]
         process.send_signal(signal.SIGTERM)
@@ -106,7 +107,7 @@ def test_two_hosts_train_one_version_through_a_stop_a_lost_rank_and_a_lost_launc
     _nobody_trains(cluster)
 
     with cluster.started() as process:
-        cluster.reach(cluster.last_step() + 1)
+        cluster.reach(process, cluster.last_step() + 1)
         for number in cluster.trainers(cluster.there):
             os.kill(number, signal.SIGKILL)
         output, _ = process.communicate(timeout=STOP_S)
@@ -115,7 +116,7 @@ def test_two_hosts_train_one_version_through_a_stop_a_lost_rank_and_a_lost_launc
     _nobody_trains(cluster)
 
     with cluster.started() as process:
-        cluster.reach(cluster.last_step() + 1)
+        cluster.reach(process, cluster.last_step() + 1)
         process.kill()
         _nobody_trains(cluster)
 

@@ -6,10 +6,12 @@ import functools
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.training.modes.programs.tiny_run import Plan, data, run
 from training.checkpoint import Arrays
@@ -62,10 +64,12 @@ def weights_of(plan: Plan, folder: Path, *, count: int = 2) -> list[Arrays]:
 def distances(one: Arrays, other: Arrays) -> dict[str, float]:
     """The norm of each tensor's difference, relative to the norm of the tensor."""
     assert one.keys() == other.keys()
-    return {
-        name: float(np.linalg.norm(one[name] - other[name]) / max(1e-12, np.linalg.norm(one[name])))
-        for name in one
-    }
+    return {name: _distance(array, other[name]) for name, array in one.items()}
+
+
+def _distance(one: NDArray[Any], other: NDArray[Any]) -> float:
+    norm = float(np.linalg.norm(one))
+    return float(np.linalg.norm(one - other)) / max(norm, 1e-12)
 
 
 def assert_equal(one: Arrays, other: Arrays) -> None:

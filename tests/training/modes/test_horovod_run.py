@@ -68,13 +68,14 @@ def lives(process: psutil.Process) -> bool:
         return False
 
 
-def reach(folder: Path, run: str, step: int) -> None:
-    checkpoints = Checkpoints(folder / run / "checkpoints")
-    eventually(
-        lambda: bool((steps := checkpoints.steps()) and steps[-1] >= step),
-        within_s=START_S,
-        what=f"a checkpoint of step {step}",
-    )
+def reach(process: subprocess.Popen[str], folder: Path, step: int) -> None:
+    checkpoints = Checkpoints(folder / "checkpoints")
+
+    def reached() -> bool:
+        assert process.poll() is None, process.communicate()[0]
+        return bool((steps := checkpoints.steps()) and steps[-1] >= step)
+
+    eventually(reached, within_s=START_S, what=f"a checkpoint of step {step}")
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,7 @@ def test_a_run_that_is_stopped_loses_a_rank_and_is_killed_ends_with_the_very_wei
 ) -> None:
     arguments = ("--run", "killed")
     with started(folder, drawn, *arguments) as process:
-        reach(folder, "killed", 1)
+        reach(process, folder / "killed", 1)
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=120)
     assert process.returncode == 143, output
@@ -116,7 +117,7 @@ def test_a_run_that_is_stopped_loses_a_rank_and_is_killed_ends_with_the_very_wei
     assert stopped_at < STEPS
 
     with started(folder, drawn, *arguments) as process:
-        reach(folder, "killed", stopped_at + 1)
+        reach(process, folder / "killed", stopped_at + 1)
         ranks = ranks_of(process)
         ranks[1].kill()
         output, _ = process.communicate(timeout=30)
@@ -127,7 +128,11 @@ def test_a_run_that_is_stopped_loses_a_rank_and_is_killed_ends_with_the_very_wei
     assert "error: rank 1 on localhost was killed by SIGKILL" in output.splitlines()[-1]
 
     with started(folder, drawn, *arguments) as process:
-        reach(folder, "killed", Checkpoints(folder / "killed" / "checkpoints").steps()[-1] + 1)
+        reach(
+            process,
+            folder / "killed",
+            Checkpoints(folder / "killed" / "checkpoints").steps()[-1] + 1,
+        )
         ranks = ranks_of(process)
         process.kill()
         eventually(
@@ -136,8 +141,8 @@ def test_a_run_that_is_stopped_loses_a_rank_and_is_killed_ends_with_the_very_wei
             what="an end of the ranks whose launcher is gone",
         )
 
-    with started(folder, drawn, *arguments):
-        reach(folder, "killed", STEPS)
+    with started(folder, drawn, *arguments) as process:
+        reach(process, folder / "killed", STEPS)
     ours = Checkpoints(folder / "killed" / "checkpoints").load(STEPS)
     theirs = Checkpoints(folder / "undisturbed" / "checkpoints").load(STEPS)
     assert ours.arrays.keys() == theirs.arrays.keys()
