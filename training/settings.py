@@ -204,7 +204,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         ),
     ] = None
     mpi: Annotated[
-        bool, Meta(description="horovod and horovod-cluster: MPI instead of Gloo, if built in")
+        bool, Meta(description="horovod and horovod-cluster: MPI instead of Gloo; refused so far")
     ] = False
 
     elastic: Annotated[

@@ -190,7 +190,11 @@ class Ranks:
 
 
 def _check_mpi() -> None:
-    raise UsageError("--mpi: this Horovod is built without MPI; leave it out to use Gloo")
+    import horovod.tensorflow as hvd
+
+    if not hvd.mpi_built():
+        raise UsageError("--mpi: this Horovod is built without MPI; leave it out to use Gloo")
+    raise UsageError("--mpi: ranks can't be started over MPI yet; leave it out to use Gloo")
 
 
 def _meeting_at(hosts: Sequence[HostSlots]) -> str:

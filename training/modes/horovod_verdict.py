@@ -85,7 +85,7 @@ def elastic_error_of(
 
 def loss_of(end: RankEnd) -> str:
     """Return a line for a rank that an elastic run has lost."""
-    return f"{end.place} {_unreported(end) if end.report is None else end.report.message}"
+    return f"{end.place}: {end.report.message}" if end.report else f"{end.place} {_unreported(end)}"
 
 
 def _reported(causes: Sequence[RankEnd], ranks: int, report: Ended) -> TrainingError:

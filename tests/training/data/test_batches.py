@@ -94,6 +94,17 @@ def test_ranks_share_the_global_batch_of_a_single_process(
             np.testing.assert_array_equal(together, getattr(alone, field), err_msg=field)
 
 
+def test_fewer_ranks_share_the_same_global_batch_but_for_what_doesnt_divide() -> None:
+    split = numbered(40)
+    whole = Batches(split, batch_size=8, seed=0, augmentation=PLAIN).at(3)
+    parts = [
+        Batches(split, batch_size=2, seed=0, augmentation=PLAIN, index=rank, global_batch=8).at(3)
+        for rank in range(3)
+    ]
+    labels = np.concatenate([part.labels for part in parts])
+    np.testing.assert_array_equal(labels, whole.labels[:6])
+
+
 def test_an_option_turned_on_changes_nothing_in_what_the_others_draw() -> None:
     rng = np.random.default_rng(0)
     split = Split(
