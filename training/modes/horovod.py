@@ -138,6 +138,13 @@ def use_own_gpu() -> None:
         tf.config.set_visible_devices(gpus[local_rank % len(gpus)], "GPU")
 
 
+def has_mpi() -> bool:
+    """Return whether this Horovod was built with MPI."""
+    import horovod.tensorflow as hvd
+
+    return bool(hvd.mpi_built())
+
+
 def lost_peer(error: Exception) -> bool:
     """Return whether an error says no more than that another rank isn't there any more."""
     from horovod.common.exceptions import HorovodInternalError

@@ -24,7 +24,7 @@ from horovod.runner.gloo_run import launch_gloo, launch_gloo_elastic
 from horovod.runner.http.http_server import RendezvousServer
 from horovod.runner.util.threads import on_event
 
-from training.errors import UsageError
+from training.errors import TrainingError, UsageError
 from training.modes.command_line import train_arguments
 from training.modes.horovod_discovery import Crowd, Discovery, crowd_of
 from training.modes.horovod_hosts import (
@@ -35,7 +35,7 @@ from training.modes.horovod_hosts import (
     interface_towards,
     is_here,
 )
-from training.modes.horovod_messages import Alive, Stop
+from training.modes.horovod_messages import Alive, Ended, Stop
 from training.modes.horovod_process import RankProcess
 from training.modes.horovod_rank import TERMINAL
 from training.modes.horovod_verdict import RankEnd, elastic_error_of, error_of, loss_of
@@ -135,15 +135,14 @@ class Ranks:
 
         `command` is for a shell. Return the exit code and the time, as Horovod wants it.
         """
-        process = self._start(command, slot.rank, slot.hostname)
-        over = threading.Event()
-        # The first event is Horovod's way to hear of a signal, on which ranks are to stop in order.
-        for event in events[1:] if self._elastic else ():
-            on_event(event, process.end, stop=over, silent=True)
-        end = process.wait()
-        over.set()
+        try:
+            end = self._run(command, slot.rank, slot.hostname, events)
+        except TrainingError as error:
+            report = Ended(str(error), error.exit_code)
+            end = RankEnd(
+                rank=slot.rank, host=slot.hostname, exit_code=error.exit_code, report=report
+            )
         with self._lock:
-            self._running.remove(process)
             self.ends.append(end)
             if self._elastic and end.is_cause:
                 _to_stderr(f"{loss_of(end)}\n".encode())
@@ -152,6 +151,20 @@ class Ranks:
                 self._end_others.daemon = True
                 self._end_others.start()
         return end.exit_code, time.time()
+
+    def _run(
+        self, command: str, rank: int, host: str, events: Sequence[threading.Event]
+    ) -> RankEnd:
+        process = self._start(command, rank, host)
+        over = threading.Event()
+        # The first event is Horovod's way to hear of a signal, on which ranks are to stop in order.
+        for event in events[1:] if self._elastic else ():
+            on_event(event, process.end, stop=over, silent=True)
+        end = process.wait()
+        over.set()
+        with self._lock:
+            self._running.remove(process)
+        return end
 
     def stop(self, signal_number: int) -> None:
         """Pass a signal on to all ranks, which agree on the step to stop after."""
@@ -190,9 +203,9 @@ class Ranks:
 
 
 def _check_mpi() -> None:
-    import horovod.tensorflow as hvd
+    from training.modes.horovod import has_mpi
 
-    if not hvd.mpi_built():
+    if not has_mpi():
         raise UsageError("--mpi: this Horovod is built without MPI; leave it out to use Gloo")
     raise UsageError("--mpi: ranks can't be started over MPI yet; leave it out to use Gloo")
 
