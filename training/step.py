@@ -138,7 +138,29 @@ class TrainStep:
                 for gradient, value in zip(gradients, values, strict=True)
             ]
         self._optimizer.learning_rate.assign(learning_rate)
-        self._optimizer.apply(gradients, variables)
+        if self._optimizer.momentum:
+            self._move(gradients, variables, learning_rate)
+        else:
+            self._optimizer.apply(gradients, variables)
+
+    def _move(self, gradients: list[Any], variables: Sequence[Any], learning_rate: Any) -> None:
+        """Do what Keras' SGD with momentum does, by its formula, in one pass a variable.
+
+        Keras writes it out in single operations, each of which goes through the memory of all
+        parameters.
+        """
+        optimizer = self._optimizer
+        velocities = optimizer.momentums
+        for gradient, variable, velocity in zip(gradients, variables, velocities, strict=True):
+            tf.raw_ops.ResourceApplyKerasMomentum(
+                var=variable.value.handle,
+                accum=velocity.value.handle,
+                lr=learning_rate,
+                grad=gradient,
+                momentum=optimizer.momentum,
+                use_nesterov=optimizer.nesterov,
+            )
+        optimizer.iterations.assign_add(1)
 
     def _loss(self, logits: Any, inputs: StepInputs) -> Any:
         classes = logits.shape[-1]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from training.backend import tf
 from training.model import Architecture
 from training.modes.one_by_one import OneByOne
 from training.step import StepInputs, StepResult, TrainStep
@@ -70,3 +71,38 @@ def test_xla_computes_the_same_up_to_rounding(compiled: dict[str, NDArray[np.flo
 def test_xla_repeats_bit_for_bit(compiled: dict[str, NDArray[np.float64]]) -> None:
     for name, values in arrays(xla=True).items():
         np.testing.assert_array_equal(values, compiled[name], err_msg=name)
+
+
+def test_the_optimizer_moves_as_keras_own_does() -> None:
+    """The same gradients, applied in our one pass and by Keras' single operations."""
+    ours, theirs = (
+        make_trainee(TINY, precision="float32", seed=0, momentum=0.9, with_average=False)
+        for _ in range(2)
+    )
+    rng = np.random.default_rng(1)
+    # Gradients of our choosing, by way of what a mode does with them.
+    gradients = [
+        rng.normal(size=v.shape).astype(np.float32) for v in ours.model.trainable_variables
+    ]
+    step = TrainStep(
+        ours.model,
+        ours.optimizer,
+        label_smoothing=0.1,
+        weight_decay=0.0,
+        meet=lambda _, others: ([tf.constant(gradient) for gradient in gradients], list(others)),
+    )
+    runner = OneByOne(step.update)
+    theirs.optimizer.learning_rate.assign(0.1)
+    for _ in range(3):
+        runner.submit(INPUTS)
+        runner.result()
+        theirs.optimizer.apply(
+            [tf.constant(g) for g in gradients], theirs.model.trainable_variables
+        )
+    assert int(ours.optimizer.iterations) == int(theirs.optimizer.iterations) == 3
+    for mine, other in (
+        (ours.model.trainable_variables, theirs.model.trainable_variables),
+        (ours.optimizer.momentums, theirs.optimizer.momentums),
+    ):
+        for one, two in zip(mine, other, strict=True):
+            np.testing.assert_allclose(one.numpy(), two.numpy(), rtol=1e-5, atol=1e-6)
