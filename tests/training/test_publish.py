@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from model_store import ModelStore, Unreachable, open_store
@@ -7,8 +8,8 @@ from tests.tiny_model import write_version
 from tests.training.fakes import RecordedBars
 from training.errors import PublishError
 from training.evaluate import Scores
-from training.publish import check_store, publish
-from training.run_folder import Publication, Result, RunFolder, RunSettings
+from training.publish import check_store, lineage, publish
+from training.run_folder import Initial, Publication, Result, RunFolder, RunSettings
 from training.settings import Recipe
 
 SETTINGS = RunSettings(
@@ -61,6 +62,17 @@ def test_the_version_says_what_it_is_and_where_it_comes_from(
     assert manifest.lineage.hyperparameters["steps"] == 30
     assert bars.bars
     assert all(bar.done == bar.total for bar in bars.bars)
+
+
+def test_a_parent_is_named_only_if_it_is_a_version_of_the_same_model_and_store() -> None:
+    initial = Initial(origin="x", sha256="y", store="file:///a", model="resnet50", version=4)
+    tuned = msgspec.structs.replace(SETTINGS, initial=initial)
+    same = lineage(tuned, RESULT, store="file:///a", model="resnet50")
+    assert same.parent_version == 4
+    assert same.hyperparameters["initial_weights"] == {"origin": "x", "sha256": "y"}
+    for store, model in (("file:///b", "resnet50"), ("file:///a", "other")):
+        assert lineage(tuned, RESULT, store=store, model=model).parent_version is None
+    assert lineage(SETTINGS, RESULT, store="file:///a", model="resnet50").parent_version is None
 
 
 def test_a_store_that_is_not_one_is_refused_before_training(tmp_path: Path) -> None:
