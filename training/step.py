@@ -139,11 +139,13 @@ class TrainStep:
             ]
         self._optimizer.learning_rate.assign(learning_rate)
         if self._optimizer.momentum:
-            self._move(gradients, variables, learning_rate)
+            self._move_at_once(gradients, variables, learning_rate)
         else:
             self._optimizer.apply(gradients, variables)
 
-    def _move(self, gradients: list[Any], variables: Sequence[Any], learning_rate: Any) -> None:
+    def _move_at_once(
+        self, gradients: list[Any], variables: Sequence[Any], learning_rate: Any
+    ) -> None:
         """Do what Keras' SGD with momentum does, by its formula, in one pass a variable.
 
         Keras writes it out in single operations, each of which goes through the memory of all
