@@ -95,6 +95,7 @@ class RankProcess:
         """Pass on what the rank writes until it ends; return how it did."""
         reader = threading.Thread(target=self._read_stderr, daemon=True)
         reader.start()
+        threading.Thread(target=self._end_its_own, daemon=True).start()
         self._read_stdout()
         reader.join()
         exit_code = self._process.wait()
@@ -108,6 +109,11 @@ class RankProcess:
             ended_by_us=self._ended_by_us,
             last_line=self._last_line.decode(errors="replace").strip(),
         )
+
+    def _end_its_own(self) -> None:
+        """End what the rank has started and left behind; it would keep the pipes open too."""
+        self._process.wait()
+        self.kill()
 
     def _close_pipes(self) -> None:
         with self._writing, suppress(OSError):

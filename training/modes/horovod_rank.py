@@ -81,13 +81,28 @@ def obey(next_line: Callable[[float], bytes | None], end: Callable[[], object]) 
         except msgspec.MsgspecError:
             continue
         if isinstance(order, Stop):
-            os.kill(os.getpid(), order.signal_number)
+            _hear(order.signal_number)
     end()
 
 
 def end_at_once() -> NoReturn:
-    """End this process; its launcher isn't there any more, to take an error or an exit code."""
+    """End this process and its own ones; there is no launcher to take an exit code any more."""
+    if _leads():
+        os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(_LAUNCHER_GONE)
+
+
+def _hear(signal_number: int) -> None:
+    """Have this process get a signal; its own processes too, where the signal will end it."""
+    if signal.getsignal(signal_number) == signal.SIG_DFL and _leads():
+        os.killpg(os.getpid(), signal_number)
+    else:
+        os.kill(os.getpid(), signal_number)
+
+
+def _leads() -> bool:
+    """Return whether this process's group is its own, as launcher and sshd make it."""
+    return os.getpgrp() == os.getpid()
 
 
 class _Lines:
