@@ -178,13 +178,15 @@ class Ranks:
             process.tell(Alive())
 
     def _start(self, command: str, rank: int, host: str) -> RankProcess:
+        # A rank says what is for the user while its number is 0, which may change in elastic runs.
+        speaks = rank == 0 or self._elastic
         process = RankProcess(
             command,
             rank=rank,
             host=host,
             ssh=[] if is_here(host) else self._ssh,
-            out=_to_stdout if rank == 0 else _to_nowhere,
-            err=_to_stderr if rank == 0 or self._debug else _to_nowhere,
+            out=_to_stdout if speaks else _to_nowhere,
+            err=_to_stderr if speaks or self._debug else _to_nowhere,
         )
         with self._lock:
             self._running.append(process)
