@@ -42,7 +42,7 @@ from training.model import Architecture, build_model
 from training.modes.single import SingleMode
 from training.position import Position
 from training.precision import resolve
-from training.progress import Bar
+from training.progress import NO_FACTS, Bar, Facts
 from training.run_folder import RunFolder
 from training.schedule import scaled_rate
 from training.settings import Recipe
@@ -83,7 +83,9 @@ class _Silence:
     def say(self, line: str) -> None:
         pass
 
-    def advance(self, count: int = 1, *, run_left_s: float | None = None, **facts: str) -> None:
+    def advance(
+        self, count: int = 1, facts: Facts = NO_FACTS, *, run_left_s: float | None = None
+    ) -> None:
         pass
 
     def __enter__(self) -> Bar:

@@ -108,5 +108,5 @@ def evaluate(
             if each < len(mine):
                 batch = mine[each]
                 counts += count(predict(batch.images), batch.labels)
-                bar.advance(len(batch.labels), **{"top-1": f"{counts.scores().top1:.1%}"})
+                bar.advance(len(batch.labels), {"top-1": f"{counts.scores().top1:.1%}"})
     return counts

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol, TextIO
 
 from tqdm import tqdm
@@ -14,11 +15,16 @@ LOG_INTERVAL_S = 15.0
 # The one unit that people want to read in millions.
 BYTES = "bytes"
 
+Facts = Mapping[str, str]
+NO_FACTS: Facts = MappingProxyType({})
+
 
 class Bar(Protocol):
     """One running task."""
 
-    def advance(self, count: int = 1, *, run_left_s: float | None = None, **facts: str) -> None:
+    def advance(
+        self, count: int = 1, facts: Facts = NO_FACTS, *, run_left_s: float | None = None
+    ) -> None:
         """Report `count` more units done, with facts (loss, accuracy) to show beside them.
 
         `run_left_s` is the time until the whole run is done, where this task is only a part of it.
@@ -76,7 +82,9 @@ class _TerminalBar:
             bar_format="{desc} {percentage:3.0f}%|{bar}| {facts}",
         )
 
-    def advance(self, count: int = 1, *, run_left_s: float | None = None, **facts: str) -> None:
+    def advance(
+        self, count: int = 1, facts: Facts = NO_FACTS, *, run_left_s: float | None = None
+    ) -> None:
         self._bar.facts.update(facts)
         self._bar.run_left_s = run_left_s
         self._bar.update(count)
@@ -124,7 +132,9 @@ class SilentBars:
 
 
 class _SilentBar:
-    def advance(self, count: int = 1, *, run_left_s: float | None = None, **facts: str) -> None:
+    def advance(
+        self, count: int = 1, facts: Facts = NO_FACTS, *, run_left_s: float | None = None
+    ) -> None:
         pass
 
     def __enter__(self) -> Bar:
@@ -182,7 +192,9 @@ class _LogBar:
         self._run_left_s: float | None = None
         self._started = self._spoke = clock()
 
-    def advance(self, count: int = 1, *, run_left_s: float | None = None, **facts: str) -> None:
+    def advance(
+        self, count: int = 1, facts: Facts = NO_FACTS, *, run_left_s: float | None = None
+    ) -> None:
         self._done += count
         self._facts.update(facts)
         self._run_left_s = run_left_s

@@ -84,7 +84,7 @@ class Trainer:
         after = self._count(now, result)
         facts = {"loss": f"{after.meter.loss:.3f}", "top-1": f"{after.meter.top1:.1%}"}
         left_s = self._pace.left_s(after.step, self._plan.total_steps)
-        bar.advance(self._images_a_step, run_left_s=left_s, **facts)
+        bar.advance(self._images_a_step, facts, run_left_s=left_s)
         self._log(after, rate)
         if self._plan.is_epoch_end(after.step):
             self.close()

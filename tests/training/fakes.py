@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from training.position import Position
-from training.progress import Bar
+from training.progress import NO_FACTS, Bar, Facts
 
 
 class RecordedBar:
@@ -15,7 +15,9 @@ class RecordedBar:
         self.done = done
         self.run_left_s: float | None = None
 
-    def advance(self, count: int = 1, *, run_left_s: float | None = None, **facts: str) -> None:
+    def advance(
+        self, count: int = 1, facts: Facts = NO_FACTS, *, run_left_s: float | None = None
+    ) -> None:
         self.done += count
         self.run_left_s = run_left_s
 

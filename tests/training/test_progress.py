@@ -28,7 +28,7 @@ def test_a_log_gets_a_line_now_and_then_and_one_at_the_end() -> None:
     with bars.open("epoch 1/2", total=400, unit="images") as bar:
         for _ in range(4):
             clock.now_s += 6.0
-            bar.advance(100, loss="1.5")
+            bar.advance(100, {"loss": "1.5"})
     assert stream.getvalue().splitlines() == [
         "epoch 1/2: 200/400 images, loss 1.5, 16.7 images/s, 12 s left",
         "epoch 1/2: 400/400 images, loss 1.5, 16.7 images/s, took 24 s",
@@ -64,7 +64,7 @@ def test_a_terminal_gets_a_bar_with_facts_and_time_left() -> None:
     bars = make_bars(stream)
     assert isinstance(bars, TerminalBars)
     with bars.open("epoch 1/2", total=100, unit="images", done=40) as bar:
-        bar.advance(60, loss="0.500")
+        bar.advance(60, {"loss": "0.500"})
     assert "epoch 1/2 100%" in stream.getvalue()
     assert "loss 0.500" in stream.getvalue()
     assert isinstance(make_bars(io.StringIO()), LogBars)
@@ -84,7 +84,7 @@ def test_loss_accuracy_speed_and_time_left_fit_into_a_hundred_columns() -> None:
     with open(theirs, "w", encoding="utf-8") as terminal:  # noqa: PTH123 there is no path
         bar = make_bars(terminal).open("epoch 100/100", total=10**9, unit="images", done=10)
         with bar:
-            bar.advance(1000, run_left_s=100 * 3600.0, **facts)
+            bar.advance(1000, facts, run_left_s=100 * 3600.0)
         shown = os.read(ours, 10_000).decode()
     os.close(ours)
     line = shown.split("\r")[2]
