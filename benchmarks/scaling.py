@@ -7,7 +7,7 @@ limits to 1 Gbit/s and, where the kernel has netem, delays by 0.5 ms. Measured o
 in turns:
 
 - alone: two ranks that compute at the same time and never meet, one thread each
-- single: one rank of one thread, with the other core idle
+- single: one rank of one thread on one core, with the other core idle
 - fast: the two ranks meet over the link as it is, without limits
 - slow: they meet over the limited link
 
@@ -67,6 +67,9 @@ def rank(options: argparse.Namespace) -> None:
 
     hear_launcher()
     os.environ["HOROVOD_GLOO_IFACE"] = interface_towards(os.environ["HOROVOD_GLOO_RENDEZVOUS_ADDR"])
+    if options.what == "single":
+        # Otherwise its one thread an operation computes independent operations on both cores.
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     from training.modes.horovod import HorovodMode
     from training.threads import use_threads
 
