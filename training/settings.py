@@ -203,10 +203,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             "such as 'ssh -p 2222 -i KEY' (default: ssh)"
         ),
     ] = None
-    mpi: Annotated[
-        bool, Meta(description="horovod and horovod-cluster: MPI instead of Gloo; refused so far")
-    ] = False
-
     elastic: Annotated[
         bool,
         Meta(description="horovod-cluster: go on when hosts are lost, and with those that join"),

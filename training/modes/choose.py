@@ -26,7 +26,6 @@ _ONLY_IN: dict[str, tuple[ModeName, ...]] = {
     "min": ("horovod-cluster",),
     "max": ("horovod-cluster",),
     "discovery": ("horovod-cluster",),
-    "mpi": ("horovod", "horovod-cluster"),
     "sync_norm": ("horovod", "horovod-cluster"),
     "compress": ("horovod", "horovod-cluster"),
 }

@@ -65,7 +65,6 @@ class HorovodMode:
         self.parts: int = parts or self.count
         self.world_size = self.parts
         self.memory = memory
-        self.shares_variables = False
 
     @property
     def writes_files(self) -> bool:
@@ -136,13 +135,6 @@ def use_own_gpu() -> None:
     if gpus:
         local_rank = int(os.environ.get("HOROVOD_LOCAL_RANK", "0"))
         tf.config.set_visible_devices(gpus[local_rank % len(gpus)], "GPU")
-
-
-def has_mpi() -> bool:
-    """Return whether this Horovod was built with MPI."""
-    import horovod.tensorflow as hvd
-
-    return bool(hvd.mpi_built())
 
 
 def lost_peer(error: Exception) -> bool:

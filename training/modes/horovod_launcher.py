@@ -24,7 +24,7 @@ from horovod.runner.gloo_run import launch_gloo, launch_gloo_elastic
 from horovod.runner.http.http_server import RendezvousServer
 from horovod.runner.util.threads import on_event
 
-from training.errors import TrainingError, UsageError
+from training.errors import TrainingError
 from training.modes.command_line import train_arguments
 from training.modes.horovod_discovery import Crowd, Discovery, crowd_of
 from training.modes.horovod_hosts import (
@@ -55,8 +55,6 @@ def launch(job: Job, recipe: Recipe, run: Path, *, debug: bool) -> None:
     """Run all ranks to their end. Raises what they raised, or ProcessLost; none is left then."""
     command = [sys.executable, "-m", "training", *train_arguments(job, recipe, run, debug=debug)]
     ssh = shlex.split(job.ssh or "ssh")
-    if job.mpi:
-        _check_mpi()
     if job.elastic:
         ranks = run_elastic_ranks(command, crowd_of(job), ssh=ssh, debug=debug)
         error = elastic_error_of(ranks.ends, run, ranks.stopped_by)
@@ -202,14 +200,6 @@ class Ranks:
     def _end_all(self) -> None:
         for process in self._all():
             process.end()
-
-
-def _check_mpi() -> None:
-    from training.modes.horovod import has_mpi
-
-    if not has_mpi():
-        raise UsageError("--mpi: this Horovod is built without MPI; leave it out to use Gloo")
-    raise UsageError("--mpi: ranks can't be started over MPI yet; leave it out to use Gloo")
 
 
 def _meeting_at(hosts: Sequence[HostSlots]) -> str:

@@ -176,14 +176,8 @@ def _leave(report: Ended, *, debug: bool) -> NoReturn:
 
 
 def _ranks_here() -> int:
-    for name in ("HOROVOD_LOCAL_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE"):
-        if name in os.environ:
-            return int(os.environ[name])
-    return 1
+    return int(os.environ.get("HOROVOD_LOCAL_SIZE", "1"))
 
 
 def _rank() -> int | None:
-    for name in ("HOROVOD_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK"):
-        if name in os.environ:
-            return int(os.environ[name])
-    return None
+    return int(os.environ["HOROVOD_RANK"]) if "HOROVOD_RANK" in os.environ else None

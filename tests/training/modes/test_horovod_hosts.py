@@ -58,7 +58,6 @@ def test_a_mode_says_what_it_misses() -> None:
         (Job(processes=2), Recipe(), "--processes is for --mode horovod, not single"),
         (Job(mode="horovod", hosts="a:1"), Recipe(), "--hosts is for --mode horovod-cluster, not"),
         (Job(mode="horovod", ssh="ssh"), Recipe(), "--ssh is for --mode horovod-cluster, not"),
-        (Job(mpi=True), Recipe(), "--mpi is for --mode horovod and horovod-cluster, not single"),
         (Job(), Recipe(sync_norm=True), "--sync-norm is for --mode horovod and horovod-cluster"),
         (Job(), Recipe(compress="fp16"), "--compress is for --mode horovod and horovod-cluster"),
         (
