@@ -23,8 +23,8 @@ from benchmarks.results_file import write_results
 from training.data.batches import Augmentation, Batches
 from training.data.pipeline import training_dataset
 from training.data.prepared import Split
-from training.machine import this_machine
-from training.throughput import Throughput, measure
+from training.outlook.machine import this_machine
+from training.outlook.throughput import Throughput, measure
 
 BOUND = 10_000
 JUDGED = "crop, flip, colour"

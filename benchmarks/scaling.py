@@ -342,7 +342,7 @@ def main() -> int:
     if options.role is not None:
         {"rank": rank, "launch": launch}[options.role](options)
         return 0
-    from training.machine import this_machine
+    from training.outlook.machine import this_machine
 
     measured = measure_all(options)
     results = {"batch_size": options.batch_size, "precision": options.precision}

@@ -37,13 +37,13 @@ from training.backend import keras, tf
 from training.data.batches import Batches
 from training.data.pipeline import training_dataset
 from training.data.prepared import PreparedData, Split
-from training.machine import this_machine
 from training.model import Architecture, build_model
 from training.modes.single import SingleMode
+from training.outlook.machine import this_machine
 from training.position import Position
 from training.precision import resolve
 from training.progress import NO_FACTS, Bar, Facts
-from training.run_folder import RunFolder
+from training.run.folder import RunFolder
 from training.schedule import scaled_rate
 from training.settings import Recipe
 

@@ -7,21 +7,21 @@ from collections.abc import Callable
 import msgspec
 
 from training.backend import keras, tf
-from training.checkpoint import KEEP, Checkpoints
 from training.concurrent_step import ConcurrentStep
 from training.data.batches import Augmentation, Batches
 from training.data.prepared import PreparedData, Split
-from training.divergence import Divergence
-from training.metrics_log import MetricsLog
 from training.model import Architecture
 from training.modes.base import Mode
 from training.position import Plan, make_plan
 from training.progress import Bars
-from training.run_folder import RunFolder
+from training.run.checkpoints import KEEP, Checkpoints
+from training.run.divergence import Divergence
+from training.run.folder import RunFolder
+from training.run.metrics_log import MetricsLog
+from training.run.tensorboard import EventFiles
 from training.schedule import Schedule, scaled_rate
 from training.settings import Recipe
 from training.step import TrainStep
-from training.tensorboard import EventFiles
 from training.trainee import Trainee, make_trainee
 from training.trainer import Trainer
 

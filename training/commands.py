@@ -14,12 +14,12 @@ from training.data.prepared import PreparedData
 from training.data.resolve import SOURCES, find, remember
 from training.data.resolve import resolve as resolve_data
 from training.errors import RunFolderError, UsageError
-from training.evaluate import Scores
+from training.evaluation.evaluate import Scores
 from training.measuring_commands import dry_run, measure_speeds
 from training.preset import load_preset
 from training.progress import make_bars
-from training.run_choice import choose
-from training.run_folder import Publication, Result, RunFolder, RunSettings
+from training.run.choice import choose
+from training.run.folder import Publication, Result, RunFolder, RunSettings
 from training.settings import Job, Recipe, job_from, names_of, recipe_from
 from training.signature import ONNX, SAVED_MODEL
 
@@ -132,8 +132,8 @@ def _publish(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     bars = make_bars()
     data = resolve_data(options.data, Path(options.cache), bars)
-    from training.candidates import Wanted, find_candidates
-    from training.evaluation import as_json, evaluate_all
+    from training.evaluation.candidates import Wanted, find_candidates
+    from training.evaluation.command import as_json, evaluate_all
 
     wanted = Wanted(
         what=options.what,
@@ -171,7 +171,7 @@ def _convert(options: argparse.Namespace) -> None:
     data = None
     if options.data_set is not None:
         data = resolve_data(options.data_set, Path(options.cache), bars)
-    from training.convert import DATA, VERSION, convert
+    from training.conversion.convert import DATA, VERSION, convert
 
     out = Path(options.out)
     comparison = convert(

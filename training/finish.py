@@ -6,18 +6,18 @@ from typing import Any
 
 from training import origin
 from training.backend import tf
-from training.compare import check_agreement, compare
 from training.data.prepared import PreparedData
 from training.errors import TrainingError
+from training.evaluation.compare import check_agreement, compare
+from training.evaluation.predictions import Predictions, write_predictions
+from training.evaluation.variants import open_onnx, open_saved_model
 from training.export import export
-from training.machine import this_machine
 from training.model import Architecture
-from training.predictions import Predictions, write_predictions
+from training.outlook.machine import this_machine
 from training.progress import Bars
 from training.report.write import write_report
-from training.run_folder import Result, RunFolder
+from training.run.folder import Result, RunFolder
 from training.signature import ONNX, SAVED_MODEL
-from training.variants import open_onnx, open_saved_model
 
 
 def finish(

@@ -16,13 +16,10 @@ import msgspec
 from training import origin
 from training.assemble import Pieces, architecture_of, assemble, set_seeds
 from training.backend import tf
-from training.checkpoint import Checkpoint
 from training.data.prepared import PreparedData
 from training.data.resolve import resolve as resolve_data
 from training.errors import DataError, Interrupted, RunFolderError
 from training.finish import finish, report_again
-from training.initial import Start, check_freezing, find_start
-from training.locking import Locked, lock
 from training.loop import Actions, run_loop
 from training.memory import HostsChanged, Remembering
 from training.model import build_model
@@ -31,17 +28,20 @@ from training.position import Position
 from training.precision import resolve as resolve_precision
 from training.progress import Bars
 from training.publish import check_store, publish
-from training.run_folder import (
+from training.run.checkpoints import Checkpoint
+from training.run.folder import (
     Publication,
     Result,
     RunFolder,
     RunSettings,
     check_same_run,
 )
+from training.run.locking import Locked, lock
 from training.settings import Job, Recipe
 from training.stop import StopRequest, listen
 from training.trainee import Trainee
-from training.weights import Weights, check_fits, take_over
+from training.weights.initial import Start, check_freezing, find_start
+from training.weights.weights import Weights, check_fits, take_over
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -17,8 +17,8 @@ from training.settings import Job, Recipe
 def dry_run(job: Job, recipe: Recipe, *, as_json: bool) -> str:
     """Return what a run would be, as a table or as JSON. Raises a TrainingError."""
     check_mode(job, recipe)
-    from training.outlook import look_ahead
-    from training.outlook_text import outlook_text
+    from training.outlook.outlook import look_ahead
+    from training.outlook.text import outlook_text
 
     outlook = look_ahead(job, recipe)
     return msgspec.json.encode(outlook).decode() if as_json else outlook_text(outlook)
@@ -37,8 +37,8 @@ def measure_speeds(job: Job, recipe: Recipe, options: argparse.Namespace) -> str
         )
     from training.assemble import architecture_of
     from training.backend import tf
-    from training.benchmark import benchmark, speeds_text
     from training.model import Architecture
+    from training.outlook.benchmark import benchmark, speeds_text
     from training.precision import resolve as resolve_precision
 
     has_gpu = bool(tf.config.list_physical_devices("GPU"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from training.checkpoint import Checkpoint
 from training.loop import Actions
 from training.position import Position
+from training.run.checkpoints import Checkpoint
 from training.trainee import Trainee
 
 # A copy of all variables each time: ResNet-50's 200 MB take about as long as a tenth of a step on

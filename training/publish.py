@@ -8,9 +8,9 @@ import msgspec
 
 from model_store import Lineage, ModelStore, StoreError, open_store
 from training.errors import PublishError
-from training.evaluate import Scores
+from training.evaluation.evaluate import Scores
 from training.progress import BYTES, Bar, Bars
-from training.run_folder import Publication, Result, RunFolder, RunSettings
+from training.run.folder import Publication, Result, RunFolder, RunSettings
 from training.signature import signature
 
 OpenStore = Callable[[str], ModelStore]

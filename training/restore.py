@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from training.assemble import build_trainee
-from training.checkpoint import Checkpoint, Checkpoints
 from training.errors import CheckpointError, UsageError
 from training.model import Architecture
 from training.modes.single import SingleMode
-from training.run_folder import RunFolder
+from training.run.checkpoints import Checkpoint, Checkpoints
+from training.run.folder import RunFolder
 from training.settings import Recipe
 from training.trainee import Trainee
 

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from imaging import IMAGE_SHAPE
 from training.backend import tf
-from training.checkpoint import Arrays
 from training.errors import CheckpointError
-from training.evaluate import Predict
+from training.evaluation.evaluate import Predict
 from training.model import HEAD, Architecture, build_model, copy_weights
 from training.normalisation import AverageMoments
 from training.precision import ComputePrecision
+from training.run.checkpoints import Arrays
 from training.step import make_optimizer
 
 

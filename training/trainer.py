@@ -10,16 +10,16 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from training.checkpoint import Checkpoints
 from training.data.batches import Batches
 from training.data.pipeline import training_dataset
 from training.data.prepared import Split
-from training.divergence import Divergence
-from training.evaluate import Predict, evaluate
-from training.metrics_log import EvalLine, MetricsLog, TrainLine
+from training.evaluation.evaluate import Predict, evaluate
 from training.modes.base import Mode, Runner
 from training.position import Meter, Plan, Position
 from training.progress import Bar, Bars
+from training.run.checkpoints import Checkpoints
+from training.run.divergence import Divergence
+from training.run.metrics_log import EvalLine, MetricsLog, TrainLine
 from training.schedule import Schedule
 from training.step import StepInputs, StepResult
 from training.trainee import Trainee, predictor

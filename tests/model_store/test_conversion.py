@@ -15,7 +15,7 @@ from model_store import InvalidVersion, ModelStore, open_store
 from model_store.conversion import check_convertible, check_environment
 from tests.strangers import CLASSES, write_module, write_names
 from training.backend import tf
-from training.variants import open_onnx
+from training.evaluation.variants import open_onnx
 
 ROOT = Path(__file__).parents[2]
 SERVICE_PYTHON = ROOT / ".venv" / "service" / "bin" / "python"

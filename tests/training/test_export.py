@@ -11,10 +11,10 @@ from onnx import TensorProto, helper
 from training.classes import read_classes
 from training.data.layout import ClassName
 from training.errors import ExportError
+from training.evaluation.variants import open_onnx, open_saved_model
 from training.export import export, translate
 from training.model import Architecture, build_model
 from training.trainee import predictor
-from training.variants import open_onnx, open_saved_model
 
 SMALL = Architecture(classes=7, depths=(1, 1), width=16)
 CLASSES = tuple(ClassName(wnid=f"n{i:08}", label=f"c{i}", names=f"c{i}, d") for i in range(7))

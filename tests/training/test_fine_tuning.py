@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from model_store import Lineage, open_store
-from training.weights_version import read_saved_model
+from training.weights.versions import read_saved_model
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,9 +7,9 @@ from model_store import ModelStore, Unreachable, open_store
 from tests.tiny_model import write_version
 from tests.training.fakes import RecordedBars
 from training.errors import PublishError
-from training.evaluate import Scores
+from training.evaluation.evaluate import Scores
 from training.publish import check_store, lineage, publish
-from training.run_folder import Initial, Publication, Result, RunFolder, RunSettings
+from training.run.folder import Initial, Publication, Result, RunFolder, RunSettings
 from training.settings import Recipe
 
 SETTINGS = RunSettings(

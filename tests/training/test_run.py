@@ -19,9 +19,9 @@ import pytest
 from model_store import open_store
 from tests.eventually import eventually
 from training.backend import tf
-from training.checkpoint import Checkpoints
-from training.predictions import read_predictions
-from training.run_folder import RunFolder
+from training.evaluation.predictions import read_predictions
+from training.run.checkpoints import Checkpoints
+from training.run.folder import RunFolder
 
 ROOT = Path(__file__).parents[2]
 STEPS = 6

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from tests.training.fakes import RecordedBars
-from training.checkpoint import Checkpoints
 from training.data.batches import Augmentation, Batches
 from training.data.layout import ClassName
 from training.data.prepared import PreparedData, Split
-from training.divergence import Divergence
 from training.errors import Diverged
 from training.loop import run_loop
-from training.metrics_log import EvalLine, MetricsLog, TrainLine
 from training.model import Architecture
 from training.modes.single import SingleMode
 from training.position import Meter, Plan, Position
+from training.run.checkpoints import Checkpoints
+from training.run.divergence import Divergence
+from training.run.metrics_log import EvalLine, MetricsLog, TrainLine
 from training.schedule import Schedule
 from training.step import StepInputs, StepResult
 from training.trainee import make_trainee

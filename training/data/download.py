@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 
 from training.errors import DownloadError
-from training.locking import lock
 from training.progress import BYTES, Bars
+from training.run.locking import lock
 
 _CHUNK_BYTES = 1 << 20
 _TIMEOUT_S = 60.0

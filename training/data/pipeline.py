@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from imaging import IMAGE_SHAPE
 from training.backend import tf
 from training.data.batches import Batches
-from training.machine import usable_cores
+from training.outlook.machine import usable_cores
 
 # Batches in preparation at once; more than a few threads only wait for Python's lock.
 _MOST_PARALLEL = 8

@@ -26,8 +26,8 @@ from training.data.prepared import (
 )
 from training.data.source import Source, open_source
 from training.errors import DataError
-from training.locking import lock
 from training.progress import Bars
+from training.run.locking import lock
 
 _HASHED_IMAGES = 1024
 

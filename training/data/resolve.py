@@ -8,8 +8,8 @@ from training.data.generate import GeneratedSize, generate
 from training.data.prepare import prepare
 from training.data.prepared import PreparedData, is_prepared, open_prepared
 from training.errors import DataError
-from training.locking import lock
 from training.progress import Bars
+from training.run.locking import lock
 
 TINY_IMAGENET = "tiny-imagenet-200"
 GENERATED = "generated"

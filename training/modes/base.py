@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
-from training.evaluate import Counts
+from training.evaluation.evaluate import Counts
 from training.memory import Memory
 from training.step import StepInputs, StepResult, Update
 

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import horovod.tensorflow as hvd
 from horovod.common.elastic import notification_manager
 
-from training.checkpoint import Checkpoint
 from training.memory import HostsChanged
 from training.modes.horovod import HorovodMode, lost_peer
+from training.run.checkpoints import Checkpoint
 
 _T = TypeVar("_T")
 

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from training.backend import keras, tf
 from training.errors import ProcessLost, UsageError
-from training.evaluate import Counts
+from training.evaluation.evaluate import Counts
 from training.memory import Memory
 from training.model import copy_weights
 from training.modes.cluster import (

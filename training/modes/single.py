@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from training.evaluate import Counts
+from training.evaluation.evaluate import Counts
 from training.memory import Memory
 from training.modes.one_by_one import OneByOne
 from training.step import Update

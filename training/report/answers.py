@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from training.predictions import Predictions
+from training.evaluation.predictions import Predictions
+from training.evaluation.scorecard import expected_calibration_error
 from training.report.charts import bar_chart, percent
 from training.report.confusion import (
     ClassScore,
@@ -21,7 +22,6 @@ from training.report.confusion import (
 from training.report.data import ReportData
 from training.report.markup import Html, element, joined, table
 from training.report.pictures import picture
-from training.scorecard import expected_calibration_error
 
 EXTREMES = 6
 EXAMPLES = 5

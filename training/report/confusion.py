@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 import msgspec
 import numpy as np
 
-from training.predictions import Predictions
+from training.evaluation.predictions import Predictions
 
 BINS = 10
 

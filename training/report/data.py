@@ -13,9 +13,9 @@ from training import origin
 from training.data.layout import ClassName
 from training.data.prepared import PreparedData
 from training.errors import RunFolderError
-from training.metrics_log import EvalLine, MetricsLog, TrainLine
-from training.predictions import Predictions, read_predictions
-from training.run_folder import Publication, Result, RunFolder, RunSettings
+from training.evaluation.predictions import Predictions, read_predictions
+from training.run.folder import Publication, Result, RunFolder, RunSettings
+from training.run.metrics_log import EvalLine, MetricsLog, TrainLine
 from training.signature import ONNX, SAVED_MODEL
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from training.data.prepared import PreparedData
 from training.errors import RunFolderError
-from training.predictions import predict_all, write_predictions
+from training.evaluation.predictions import predict_all, write_predictions
 from training.progress import Bars
 from training.report.data import gather, settings_for
 from training.report.page import render
-from training.run_folder import RunFolder
+from training.run.folder import RunFolder
 from training.signature import ONNX
 
 
@@ -42,7 +42,7 @@ def predict_if_missing(folder: RunFolder, data: PreparedData, bars: Bars) -> Non
     settings_for(folder, data)
     if folder.result() is None or folder.predictions.exists():
         return
-    from training.variants import open_onnx
+    from training.evaluation.variants import open_onnx
 
     predict = open_onnx(folder.export / ONNX)
     predictions = predict_all(predict, data.val, bars, title=f"evaluating {ONNX}")

@@ -17,7 +17,7 @@ import pytest
 from model_store import open_store
 from tests.eventually import eventually
 from tests.namespaces import Host, connected_hosts, needs_hosts, ssh_between
-from training.checkpoint import Checkpoints
+from training.run.checkpoints import Checkpoints
 
 ROOT = Path(__file__).parents[3]
 RECIPE = ["--epochs", "1", "--steps-per-epoch", "12", "--batch-size", "4", "--seed", "5"]

@@ -18,16 +18,16 @@ import pytest
 
 from tests.eventually import eventually
 from tests.namespaces import Host, connected_hosts, needs_hosts, ssh_between
-from training.checkpoint import Checkpoint, Checkpoints
 from training.errors import ProcessLost, UsageError
 from training.memory import REMEMBER_EVERY_STEPS, Remembering
-from training.metrics_log import MetricsLog, TrainLine
 from training.model import Architecture
 from training.modes.horovod_discovery import Crowd, Discovery, crowd_of
 from training.modes.horovod_messages import Ended
 from training.modes.horovod_verdict import RankEnd, elastic_error_of, loss_of
 from training.position import Position
-from training.run_folder import RunFolder
+from training.run.checkpoints import Checkpoint, Checkpoints
+from training.run.folder import RunFolder
+from training.run.metrics_log import MetricsLog, TrainLine
 from training.settings import Job
 from training.trainee import make_trainee
 

@@ -14,16 +14,16 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.training.modes.programs.tiny_run import Plan, data, run
-from training.checkpoint import Arrays
 from training.errors import ProcessLost
-from training.evaluate import evaluate
-from training.metrics_log import EvalLine, MetricsLog
+from training.evaluation.evaluate import evaluate
 from training.model import Architecture
 from training.modes.horovod_hosts import HostSlots
 from training.modes.horovod_launcher import Ranks, run_ranks
 from training.modes.horovod_verdict import error_of
 from training.modes.single import SingleMode
 from training.progress import SilentBars
+from training.run.checkpoints import Arrays
+from training.run.metrics_log import EvalLine, MetricsLog
 from training.settings import Recipe
 from training.trainee import make_trainee, predictor
 

@@ -16,7 +16,7 @@ import pytest
 
 from model_store import open_store
 from tests.eventually import eventually
-from training.checkpoint import Checkpoints
+from training.run.checkpoints import Checkpoints
 
 ROOT = Path(__file__).parents[3]
 STEPS = 8

@@ -18,8 +18,8 @@ import pytest
 from model_store import open_store
 from tests.eventually import eventually
 from tests.namespaces import Host, connected_hosts, needs_hosts
-from training.checkpoint import Checkpoints
 from training.modes.cluster import Address, Cluster, Place, Task
+from training.run.checkpoints import Checkpoints
 
 ROOT = Path(__file__).parents[3]
 START_S = 150

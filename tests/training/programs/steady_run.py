@@ -21,7 +21,7 @@ from training.loop import run_loop
 from training.model import Architecture
 from training.modes.single import SingleMode
 from training.position import Position
-from training.run_folder import RunFolder
+from training.run.folder import RunFolder
 from training.settings import Recipe
 from training.trainer import Trainer
 

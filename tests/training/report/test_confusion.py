@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.predictions import Predictions
+from training.evaluation.predictions import Predictions
 from training.report.confusion import (
     Bin,
     Pair,

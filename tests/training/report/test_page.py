@@ -14,14 +14,14 @@ from tests.training.fakes import RecordedBars
 from training.data.layout import ClassName
 from training.data.prepared import PreparedData, Split
 from training.errors import RunFolderError
-from training.evaluate import Scores
-from training.machine import Machine
-from training.metrics_log import EvalLine, Line, MetricsLog, TrainLine
-from training.predictions import Collector, Predictions, write_predictions
+from training.evaluation.evaluate import Scores
+from training.evaluation.predictions import Collector, Predictions, write_predictions
+from training.outlook.machine import Machine
 from training.report.data import ReportData, Sizes, gather
 from training.report.page import render
 from training.report.write import predict_if_missing, write_report
-from training.run_folder import Publication, Result, RunFolder, RunSettings
+from training.run.folder import Publication, Result, RunFolder, RunSettings
+from training.run.metrics_log import EvalLine, Line, MetricsLog, TrainLine
 from training.settings import Recipe
 from training.signature import ONNX, SAVED_MODEL
 

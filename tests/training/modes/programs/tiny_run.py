@@ -17,7 +17,6 @@ import numpy as np
 
 from tests.training.fakes import RecordedBars
 from training.assemble import Pieces, assemble, set_seeds
-from training.checkpoint import Arrays
 from training.data.layout import ClassName
 from training.data.prepared import PreparedData, Split
 from training.loop import run_loop
@@ -26,7 +25,8 @@ from training.modes.base import Mode
 from training.modes.horovod import HorovodMode
 from training.modes.horovod_rank import as_rank
 from training.position import Position
-from training.run_folder import RunFolder
+from training.run.checkpoints import Arrays
+from training.run.folder import RunFolder
 from training.settings import Recipe
 from training.threads import use_threads
 

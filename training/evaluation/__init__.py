@@ -1,0 +1,1 @@
+"""How good a model is, whatever form it has: a variant, a version, a checkpoint."""
