@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,16 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The generated data set in its smallest size: 200 training, 200 validation images."""
     folder = tmp_path_factory.mktemp("drawn") / "data"
     return generate(folder, GeneratedSize(train_per_class=1, val_per_class=1), RecordedBars())
+
+
+@pytest.fixture(autouse=True)
+def _determinism_ends_with_the_test() -> Iterator[None]:
+    """Commands turn it on for their process; with it on, some operations of others are refused."""
+    yield
+    if "tensorflow" in sys.modules:
+        from tensorflow.python.framework import config
+
+        config.disable_op_determinism()
 
 
 @pytest.fixture
