@@ -18,11 +18,16 @@ def test_a_signal_is_a_wish_that_is_remembered(number: signal.Signals) -> None:
 
 
 def test_pressing_ctrl_c_twice_leaves_at_once() -> None:
-    with listen() as stop:
-        signal.raise_signal(signal.SIGINT)
-        assert stop
-        with pytest.raises(KeyboardInterrupt):
+    # A shell has its background jobs ignore SIGINT, and these tests may run in one.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with listen() as stop:
             signal.raise_signal(signal.SIGINT)
+            assert stop
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_the_exit_code_says_which_signal_it_was() -> None:
