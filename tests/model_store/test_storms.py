@@ -85,6 +85,7 @@ def test_publishers_that_are_killed_leave_a_sound_shelf_and_gc_removes_exactly_t
     if store_url.startswith("file:"):
         left = {path.name for path in (tmp_path / "shelf" / MODEL).iterdir()}
         catalog = store.catalog(MODEL)
-        pages = {page.name for page in (*catalog.version_pages, *catalog.event_pages)}
+        pages = {page.name for page in catalog.version_pages}
+        pages |= {page.name for page in catalog.event_pages}
         assert {name for name in left if not name.isdigit()} == {"catalog.json", ".lock"} | pages
     store.close()
