@@ -19,8 +19,6 @@ from typing import Any, TypeVar
 
 from training.backend import keras, tf
 from training.errors import ProcessLost, UsageError
-from training.evaluation.evaluate import Counts
-from training.memory import Memory
 from training.model import copy_weights
 from training.modes.cluster import (
     Cluster,
@@ -31,6 +29,7 @@ from training.modes.cluster import (
 )
 from training.modes.cluster_processes import LocalProcesses
 from training.modes.cluster_watch import Watch, await_all, lost_too_long
+from training.modes.one_rank import OneRank
 from training.modes.parameter_server_runner import Dispatcher
 from training.modes.placement import Placement, server_in, spread
 from training.progress import Bars
@@ -41,15 +40,10 @@ _MOST_RESTARTS = 10
 _GOES_ON = "the same command goes on from the newest checkpoint"
 
 
-class ParameterServerMode:
+class ParameterServerMode(OneRank):
     """See `training.modes.base.Mode`; a context, at whose end the processes it started are gone."""
 
     name = "ps"
-    index = 0
-    count = 1
-    writes_files = True
-    parts = 1
-    memory: Memory | None = None
     shares_variables = True
 
     def __init__(
@@ -124,31 +118,6 @@ class ParameterServerMode:
             look=self._look,
             explain=self._explain,
         )
-
-    def average(
-        self, gradients: Sequence[Any], others: Sequence[Any]
-    ) -> tuple[list[Any], list[Any]]:
-        """Return them as they are: each worker's go to the servers by themselves."""
-        return list(gradients), list(others)
-
-    def average_moments(self, moments: Any) -> Any:
-        """Return them as they are: each worker normalises with its own batch's."""
-        return moments
-
-    def total(self, counts: Counts) -> Counts:
-        """Return them as they are: the coordinator evaluates alone."""
-        return counts
-
-    def agree(self, wish: bool) -> bool:
-        """Return the wish."""
-        return wish
-
-    def share(self, value: _T) -> _T:
-        """Return the value."""
-        return value
-
-    def share_variables(self, variables: Sequence[Any]) -> None:
-        """Do nothing: there is one of each, on its server."""
 
     def local(self, model: Any) -> Any:
         """Return a copy here with the weights of now: evaluation reads the servers only once."""

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
-from training.evaluation.evaluate import Counts
-from training.memory import Memory
 from training.modes.one_by_one import OneByOne
+from training.modes.one_rank import OneRank
 from training.step import Update
 
 _T = TypeVar("_T")
 
 
-class SingleMode:
+class SingleMode(OneRank):
     """See `training.modes.base.Mode`."""
 
     name = "single"
-    index = 0
-    count = 1
     world_size = 1
-    writes_files = True
-    parts = 1
-    memory: Memory | None = None
     shares_variables = False
 
     def build(self, make: Callable[[], _T]) -> _T:
@@ -32,31 +26,6 @@ class SingleMode:
     def runner(self, update: Update) -> OneByOne:
         """Return a runner of one step at a time."""
         return OneByOne(update)
-
-    def average(
-        self, gradients: Sequence[Any], others: Sequence[Any]
-    ) -> tuple[list[Any], list[Any]]:
-        """Return them as they are: there is nobody to meet."""
-        return list(gradients), list(others)
-
-    def average_moments(self, moments: Any) -> Any:
-        """Return them as they are."""
-        return moments
-
-    def total(self, counts: Counts) -> Counts:
-        """Return them as they are."""
-        return counts
-
-    def agree(self, wish: bool) -> bool:
-        """Return the wish."""
-        return wish
-
-    def share(self, value: _T) -> _T:
-        """Return the value."""
-        return value
-
-    def share_variables(self, variables: Sequence[Any]) -> None:
-        """Do nothing: nobody else has any."""
 
     def local(self, model: Any) -> Any:
         """Return the model itself."""
