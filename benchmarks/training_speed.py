@@ -42,7 +42,7 @@ from training.modes.single import SingleMode
 from training.outlook.machine import this_machine
 from training.position import Position
 from training.precision import resolve
-from training.progress import NO_FACTS, Bar, Facts
+from training.progress import SilentBars
 from training.run.folder import RunFolder
 from training.schedule import scaled_rate
 from training.settings import Recipe
@@ -72,27 +72,6 @@ class Taken(NamedTuple):
 
 
 Side = Callable[[int], Taken]
-
-
-class _Silence:
-    """Bars and a bar that show nothing."""
-
-    def open(self, title: str, *, total: int, unit: str, done: int = 0) -> Bar:  # noqa: ARG002
-        return self
-
-    def say(self, line: str) -> None:
-        pass
-
-    def advance(
-        self, count: int = 1, facts: Facts = NO_FACTS, *, run_left_s: float | None = None
-    ) -> None:
-        pass
-
-    def __enter__(self) -> Bar:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        pass
 
 
 class _StopWatch(keras.callbacks.Callback):
@@ -140,7 +119,7 @@ def ours(recipe: Recipe, split: Split, folder: Path) -> Side:
         mode=SingleMode(),
         folder=RunFolder(folder),
         data=PreparedData(folder=folder, digest="", classes=(), train=split, val=split),
-        bars=_Silence(),
+        bars=SilentBars(),
         checkpoint_every=None,
         should_stop=lambda: False,
     )
