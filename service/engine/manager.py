@@ -12,6 +12,7 @@ from service.engine.policy import Action, Forget, Load, State, Unload, VersionVi
 from service.engine.session import Session
 from service.errors import NotReady, VersionNotFound
 from service.ipc.messages import ClassName, VersionStatus
+from service.reference import VersionRef
 
 log = logging.getLogger(__name__)
 
@@ -75,12 +76,15 @@ class VersionManager:
                 for _, each in sorted(self._versions.items())
             )
 
-    def lease(self, version: int | None) -> Lease:
-        """Lend a loaded version, the default one for None.
+    def lease(self, ref: VersionRef) -> Lease:
+        """Lend the loaded version that `ref` names.
 
         Raises NotReady while nothing, or not yet the version asked for, is loaded, and
         VersionNotFound for a version that isn't served.
         """
+        if ref.label:
+            raise VersionNotFound(f"no version with the label {ref.label!r} is being served")
+        version = ref.number
         with self._changed:
             if self._default is None:
                 raise NotReady("no version of the model is loaded yet")

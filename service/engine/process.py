@@ -78,7 +78,7 @@ class Engine:
     def _infer(self, request: Infer, reply: Callable[[Reply], None]) -> None:
         if self._manager.default is None:
             raise NotReady(f"no version is loaded yet: {self._waiting_for()}")
-        lease = self._manager.lease(request.version)
+        lease = self._manager.lease(request.ref)
         waiting = Waiting(request.images, lease, request.deadline, time.monotonic(), reply)
         try:
             self._batcher.add(waiting)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from imaging import IMAGE_SHAPE
 from service.errors import ServiceError, error_classes
+from service.reference import VersionRef
 
 # A batch of images, uint8 [N, 64, 64, 3], and its answer, float32 [N, classes].
 Images = NDArray[np.uint8]
@@ -39,29 +40,34 @@ class Kind(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Infer:
-    """Run the model on images; `version` None means the one served by default.
+    """Run the model on images, with the version that `ref` names.
 
     `deadline` is in seconds of CLOCK_MONOTONIC, which all processes of a machine share.
     """
 
     kind: ClassVar[Kind] = Kind.INFER
-    _head: ClassVar[struct.Struct] = struct.Struct("<qd")
+    # Version number (0: none given), deadline, bytes of the label that follows.
+    _head: ClassVar[struct.Struct] = struct.Struct("<qdI")
 
     images: Images
-    version: int | None
+    ref: VersionRef
     deadline: float
 
     def payload(self) -> tuple[Part, ...]:
         """Return the parts of the frame's payload, in order."""
-        head = self._head.pack(self.version or 0, self.deadline)
-        return head, np.ascontiguousarray(self.images).data.cast("B")
+        label = self.ref.label.encode()
+        head = self._head.pack(self.ref.number or 0, self.deadline, len(label))
+        return head + label, np.ascontiguousarray(self.images).data.cast("B")
 
     @classmethod
     def parse(cls, payload: bytes) -> Infer:
         """Read what `payload` wrote; ValueError when the tensor's bytes don't fit its shape."""
-        version, deadline = cls._head.unpack_from(payload)
-        pixels = np.frombuffer(payload, np.uint8, offset=cls._head.size)
-        return cls(pixels.reshape(-1, *IMAGE_SHAPE), version or None, deadline)
+        number, deadline, length = cls._head.unpack_from(payload)
+        start = cls._head.size + length
+        label = payload[cls._head.size : start].decode()
+        pixels = np.frombuffer(payload, np.uint8, offset=start)
+        ref = VersionRef(number or None, label)
+        return cls(pixels.reshape(-1, *IMAGE_SHAPE), ref, deadline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +140,12 @@ class VersionStatus(msgspec.Struct, frozen=True):
 
 
 class EngineState(_Json, frozen=True):
-    """Every version the engine knows, ascending; `default` answers requests that name none."""
+    """Every version the engine knows, ascending; `default` answers requests that name none.
+
+    `labels` are those of versions that the store knows. `weights` share requests that name no
+    version out among several (a canary); empty: all go to `default`. `waiting` says why nothing is
+    served while that is so.
+    """
 
     kind: ClassVar[Kind] = Kind.STATE
 
@@ -142,6 +153,8 @@ class EngineState(_Json, frozen=True):
     default: int | None
     versions: tuple[VersionStatus, ...]
     waiting: str = ""
+    labels: dict[str, int] = {}
+    weights: dict[int, int] = {}
 
     @classmethod
     def parse(cls, payload: bytes) -> EngineState:

@@ -18,6 +18,7 @@ from service.ipc.messages import (
     Infer,
     VersionDescription,
 )
+from service.reference import DEFAULT, VersionRef
 from service.web.bridge import wait_for
 
 T = TypeVar("T")
@@ -26,8 +27,8 @@ T = TypeVar("T")
 class Engine(Protocol):
     """The model behind the views; tests put a fake in its place."""
 
-    def infer(self, images: Images, version: int | None) -> Answer:
-        """Run uint8 [N, 64, 64, 3] through a version (None: the default); raises ServiceError."""
+    def infer(self, images: Images, ref: VersionRef = DEFAULT) -> Answer:
+        """Run uint8 [N, 64, 64, 3] through the version that `ref` names; raises ServiceError."""
 
     def state(self) -> EngineState:
         """Return the state of every version; raises EngineUnavailable."""
@@ -50,10 +51,10 @@ class RemoteEngine:
         self._timeout_s = timeout_s
         self._classes: dict[int, tuple[ClassName, ...]] = {}
 
-    def infer(self, images: Images, version: int | None) -> Answer:
+    def infer(self, images: Images, ref: VersionRef = DEFAULT) -> Answer:
         """Run the images; the answer's version is the one that really ran."""
         deadline = time.monotonic() + self._timeout_s
-        return cast("Answer", wait_for(self._client.request(Infer(images, version, deadline))))
+        return cast("Answer", wait_for(self._client.request(Infer(images, ref, deadline))))
 
     def state(self) -> EngineState:
         """Ask the engine for its versions."""

@@ -25,7 +25,7 @@ def simple_dialect(engine: Engine, images: ImageReader) -> Blueprint:
     @blueprint.post("/predict")
     def predict() -> Response:
         top = _top()
-        answer = engine.infer(_image(images), None)
+        answer = engine.infer(_image(images))
         classes = engine.classes(answer.version)
         return json_response(top_k(answer.probabilities[0], classes, top), version=answer.version)
 

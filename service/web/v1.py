@@ -9,6 +9,7 @@ from flask import Blueprint, Response, request
 
 from service.errors import InvalidRequest, NotReady, VersionNotFound
 from service.ipc.messages import EngineState, VersionStatus
+from service.reference import DEFAULT, VersionRef
 from service.web.answers import json_response
 from service.web.engine import Engine
 from service.web.images import ImageReader
@@ -63,20 +64,20 @@ def v1_dialect(engine: Engine, images: ImageReader, model: str) -> Blueprint:
     @blueprint.post("/<name>:predict")
     def predict(name: str) -> Response:
         check(name)
-        return _predict(engine, images, None)
+        return _predict(engine, images, DEFAULT)
 
     @blueprint.post("/<name>/versions/<int:version>:predict")
     def predict_version(name: str, version: int) -> Response:
         check(name)
-        return _predict(engine, images, version)
+        return _predict(engine, images, VersionRef(version))
 
     return blueprint
 
 
-def _predict(engine: Engine, images: ImageReader, version: int | None) -> Response:
+def _predict(engine: Engine, images: ImageReader, ref: VersionRef) -> Response:
     body = _parse()
     by_row = body.instances is not msgspec.UNSET
-    answer = engine.infer(images.instances(_rows(body) if by_row else _columns(body)), version)
+    answer = engine.infer(images.instances(_rows(body) if by_row else _columns(body)), ref)
     return json_response(
         {
             "predictions" if by_row else "outputs": answer.probabilities.tolist(),

@@ -17,6 +17,7 @@ from service.ipc.messages import (
     Probabilities,
     VersionStatus,
 )
+from service.reference import DEFAULT, VersionRef
 
 T = TypeVar("T")
 
@@ -67,19 +68,20 @@ class FakeEngine:
             VersionStatus(4, "END", "its file is damaged"),
         )
         self.default: int | None = 3
+        self.labels = {"production": 2}
 
-    def infer(self, images: Images, version: int | None) -> Answer:
+    def infer(self, images: Images, ref: VersionRef = DEFAULT) -> Answer:
         self._check()
         self.seen.append(images)
-        chosen = version if version is not None else self.default
+        chosen = self.labels.get(ref.label) if ref.label else ref.number or self.default
         if chosen not in (2, 3):
-            raise VersionNotFound(f"version {chosen} isn't being served; available: 2, 3")
+            raise VersionNotFound(f"{ref} isn't being served; available: 2, 3")
         return Answer(chosen, sure_of(chosen, len(images)))
 
     def state(self) -> EngineState:
         self._check()
         waiting = "" if self.default else "version 3 is loading"
-        return EngineState("resnet50", self.default, self.versions, waiting)
+        return EngineState("resnet50", self.default, self.versions, waiting, self.labels)
 
     def classes(self, version: int) -> tuple[ClassName, ...]:
         return CLASSES

@@ -7,6 +7,7 @@ import pytest
 from service.engine.manager import FIRST_RETRY_S, VersionManager
 from service.engine.session import BadModel, Session
 from service.errors import NotReady, VersionNotFound
+from service.reference import DEFAULT, VersionRef
 from tests.service.fakes import CLASSES, FakeSession
 
 
@@ -49,19 +50,19 @@ def manager(load: Loader, clock: Clock) -> VersionManager:
 
 def test_nothing_can_be_leased_before_a_version_is_loaded(manager: VersionManager) -> None:
     with pytest.raises(NotReady):
-        manager.lease(None)
+        manager.lease(DEFAULT)
 
 
 def test_requests_without_a_version_get_the_newest(manager: VersionManager) -> None:
     manager.apply({1, 2})
-    lease = manager.lease(None)
+    lease = manager.lease(DEFAULT)
     assert lease.version == 2
     lease.release()
 
 
 def test_a_loaded_version_can_be_asked_for_by_number(manager: VersionManager) -> None:
     manager.apply({1, 2})
-    assert manager.lease(1).version == 1
+    assert manager.lease(VersionRef(1)).version == 1
 
 
 def test_a_version_that_is_not_served_is_refused_naming_those_that_are(
@@ -69,7 +70,7 @@ def test_a_version_that_is_not_served_is_refused_naming_those_that_are(
 ) -> None:
     manager.apply({1, 2})
     with pytest.raises(VersionNotFound, match=r"version 7 isn't being served; available: 1, 2"):
-        manager.lease(7)
+        manager.lease(VersionRef(7))
 
 
 def test_a_version_that_is_still_loading_is_to_be_asked_for_again(
@@ -80,7 +81,7 @@ def test_a_version_that_is_still_loading_is_to_be_asked_for_again(
     def load_and_ask(version: int) -> Session:
         if version == 2:
             with pytest.raises(NotReady, match="version 2 is LOADING; available: 1") as caught:
-                asked.lease(2)
+                asked.lease(VersionRef(2))
             seen.append(caught.value)
         return load(version)
 
@@ -126,7 +127,7 @@ def test_a_version_is_unloaded_only_after_its_last_lease_came_back(
     manager: VersionManager,
 ) -> None:
     manager.apply({1})
-    lease = manager.lease(None)
+    lease = manager.lease(DEFAULT)
     swap = threading.Thread(target=manager.apply, args=({2},))
     swap.start()
     swap.join(0.2)
@@ -134,7 +135,7 @@ def test_a_version_is_unloaded_only_after_its_last_lease_came_back(
     old = lease.session
     assert isinstance(old, FakeSession)
     assert old.closed == 0
-    second = manager.lease(None)
+    second = manager.lease(DEFAULT)
     assert second.version == 2, "new requests go to the new version meanwhile"
     second.release()
     lease.release()

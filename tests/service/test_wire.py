@@ -21,6 +21,7 @@ from service.ipc.messages import (
     VersionStatus,
 )
 from service.ipc.wire import PROTOCOL_VERSION, FrameReader, ProtocolError, frame
+from service.reference import DEFAULT, VersionRef
 
 IMAGES = np.arange(2 * 64 * 64 * 3, dtype=np.uint32).astype(np.uint8).reshape(2, 64, 64, 3)
 
@@ -43,12 +44,12 @@ def test_a_message_arrives_as_it_was_sent(message: Message) -> None:
     assert list(FrameReader().feed(on_the_wire(message))) == [(0, message)]
 
 
-@pytest.mark.parametrize("version", [None, 12])
-def test_a_tensor_arrives_bit_for_bit(version: int | None) -> None:
-    ((_, message),) = FrameReader().feed(on_the_wire(Infer(IMAGES, version, 12.5)))
+@pytest.mark.parametrize("ref", [DEFAULT, VersionRef(12), VersionRef(label="größer")], ids=str)
+def test_a_tensor_arrives_bit_for_bit(ref: VersionRef) -> None:
+    ((_, message),) = FrameReader().feed(on_the_wire(Infer(IMAGES, ref, 12.5)))
     assert isinstance(message, Infer)
     assert (message.images == IMAGES).all()
-    assert (message.version, message.deadline) == (version, 12.5)
+    assert (message.ref, message.deadline) == (ref, 12.5)
 
 
 def test_an_answer_arrives_bit_for_bit() -> None:
