@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from service.engine.policy import Action, Forget, Load, State, Unload, VersionView, next_action
+from service.engine.routes import Routes, next_routes
 from service.engine.session import Session
+from service.engine.split import Split
+from service.engine.wanted import Wanted
 from service.errors import NotReady, VersionNotFound
 from service.ipc.messages import ClassName, VersionStatus
 from service.reference import VersionRef
@@ -49,8 +52,8 @@ class Lease:
 class VersionManager:
     """Owns the loaded versions.
 
-    `apply` is called by one thread, again and again, with the set of wanted versions; `lease` and
-    `status` by any thread at any time. Loading happens in the calling thread without the lock, so
+    `apply` is called by one thread, again and again, with all that is wanted; `lease` and `status`
+    by any thread at any time. Loading happens in the calling thread without the lock, so
     requests go on meanwhile.
     """
 
@@ -59,14 +62,21 @@ class VersionManager:
         self._clock = clock
         self._changed = threading.Condition()
         self._versions: dict[int, _Version] = {}
-        self._aspired: frozenset[int] = frozenset()
-        self._default: int | None = None
+        self._wanted = Wanted()
+        self._routes = Routes()
+        self._split = Split()
+        self._available: tuple[int, ...] = ()
         self._classes: dict[int, tuple[ClassName, ...]] = {}
 
     @property
     def default(self) -> int | None:
-        """The version that answers requests which name none."""
-        return self._default
+        """The version that answers requests which name none, and aren't shared out by weight."""
+        return self._routes.default
+
+    @property
+    def wanted(self) -> Wanted:
+        """What was wanted last."""
+        return self._wanted
 
     def status(self) -> tuple[VersionStatus, ...]:
         """Return the state of every known version, ascending."""
@@ -82,32 +92,47 @@ class VersionManager:
         Raises NotReady while nothing, or not yet the version asked for, is loaded, and
         VersionNotFound for a version that isn't served.
         """
-        if ref.label:
-            raise VersionNotFound(f"no version with the label {ref.label!r} is being served")
-        version = ref.number
         with self._changed:
-            if self._default is None:
-                raise NotReady("no version of the model is loaded yet")
-            found = self._versions.get(self._default if version is None else version)
+            version = self._resolve(ref)
+            found = self._versions.get(version)
             if found is not None and found.state in (State.START, State.LOADING):
-                raise NotReady(self._unavailable(version))
+                raise NotReady(self._unavailable(ref, version))
             if found is None or found.session is None or found.state is not State.AVAILABLE:
-                raise VersionNotFound(self._unavailable(version))
+                raise VersionNotFound(self._unavailable(ref, version))
             found.leases += 1
             return Lease(found.version, found.session, lambda: self._release(found))
+
+    def _resolve(self, ref: VersionRef) -> int:
+        if not self._available:
+            raise NotReady("no version of the model is loaded yet")
+        if ref.number is not None:
+            return ref.number
+        if ref.label:
+            return self._labelled(ref.label)
+        version = self._split.next(self._available) or self._routes.default
+        if version is None:
+            raise NotReady(f"the default version isn't loaded yet; {self._what_is_available()}")
+        return version
+
+    def _labelled(self, label: str) -> int:
+        if label not in self._wanted.labels:
+            known = ", ".join(sorted(self._wanted.labels)) or "none"
+            raise VersionNotFound(f"there is no label {label!r}; labels: {known}")
+        return self._routes.labels.get(label, self._wanted.labels[label])
 
     def classes(self, version: int) -> tuple[ClassName, ...]:
         """Return the names of a version's outputs, also shortly after it was unloaded."""
         with self._changed:
             if version not in self._classes:
-                raise VersionNotFound(self._unavailable(version))
+                raise VersionNotFound(self._unavailable(VersionRef(version), version))
             return self._classes[version]
 
-    def apply(self, aspired: Collection[int]) -> None:
-        """Load and unload until nothing is left to do for the wanted versions."""
+    def apply(self, wanted: Wanted) -> None:
+        """Load and unload until nothing is left to do for what is wanted."""
         with self._changed:
-            self._aspired = frozenset(aspired)
-            for version in aspired:
+            self._wanted = wanted
+            self._split.share_out(wanted.weights)
+            for version in wanted.versions:
                 self._versions.setdefault(version, _Version(version))
         while True:
             action = self._next_action()
@@ -122,11 +147,12 @@ class VersionManager:
                 for each in self._versions.values()
             ]
             # A label may have moved to a version that is loaded already.
-            self._choose_default()
-            return next_action(views, self._aspired, self._clock())
+            self._choose_routes()
+            return next_action(views, self._wanted, self._routes, self._clock())
 
     def _carry_out(self, action: Action) -> None:
-        version = self._versions[action.version]
+        with self._changed:
+            version = self._versions.setdefault(action.version, _Version(action.version))
         match action:
             case Load():
                 self._bring_up(version)
@@ -150,7 +176,7 @@ class VersionManager:
             version.failures, version.error, version.retry_at = 0, "", None
             version.state = State.AVAILABLE
             self._describe(version.version, session)
-            self._choose_default()
+            self._choose_routes()
         log.info("version %d is available after %.1f s", version.version, self._clock() - started)
 
     def _describe(self, version: int, session: Session) -> None:
@@ -166,7 +192,7 @@ class VersionManager:
             version.error = str(error) or type(error).__name__
             version.retry_at = self._clock() + delay
             version.state = State.END
-            serving = "nothing" if self._default is None else f"version {self._default}"
+            serving = "nothing" if self.default is None else f"version {self.default}"
         log.error(
             "version %d can't be served, trying again in %.0f s; %s goes on serving: %s",
             version.version, delay, serving, version.error,
@@ -176,7 +202,7 @@ class VersionManager:
     def _take_down(self, version: _Version) -> None:
         with self._changed:
             version.state = State.UNLOADING
-            self._choose_default()
+            self._choose_routes()
             # Requests have deadlines, so leases come back.
             self._changed.wait_for(lambda: version.leases == 0)
             session, version.session = version.session, None
@@ -195,20 +221,24 @@ class VersionManager:
         with self._changed:
             version.state = state
 
-    def _choose_default(self) -> None:
-        available = [v for v, each in self._versions.items() if each.state is State.AVAILABLE]
-        wanted = [version for version in available if version in self._aspired]
-        chosen = max(wanted or available, default=None)
-        if chosen != self._default:
-            log.info("requests without a version now go to version %s", chosen)
-            self._default = chosen
-
-    def _unavailable(self, version: int | None) -> str:
-        found = self._versions.get(version or 0)
-        available = ", ".join(
-            str(v) for v, each in sorted(self._versions.items()) if each.state is State.AVAILABLE
+    def _choose_routes(self) -> None:
+        self._available = tuple(
+            version
+            for version, each in sorted(self._versions.items())
+            if each.state is State.AVAILABLE
         )
+        routes = next_routes(self._routes, self._wanted, self._available)
+        if routes.default != self._routes.default:
+            log.info("requests without a version now go to version %s", routes.default)
+        self._routes = routes
+
+    def _unavailable(self, ref: VersionRef, version: int) -> str:
+        found = self._versions.get(version)
+        what = f"version {version}" + (f" (label {ref.label!r})" if ref.label else "")
         if found is None:
-            return f"version {version} isn't being served; available: {available}"
+            return f"{what} isn't being served; {self._what_is_available()}"
         reason = f" ({found.error})" if found.error else ""
-        return f"version {version} is {found.state}{reason}; available: {available}"
+        return f"{what} is {found.state}{reason}; {self._what_is_available()}"
+
+    def _what_is_available(self) -> str:
+        return "available: " + (", ".join(map(str, self._available)) or "none")

@@ -7,8 +7,11 @@ what isn't, so that there is always a version to answer.
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from service.engine.routes import Routes
+from service.engine.wanted import Wanted
 
 
 class State(enum.StrEnum):
@@ -55,32 +58,39 @@ Action = Load | Unload | Forget
 
 
 def next_action(
-    versions: Iterable[VersionView], aspired: Collection[int], now: float
+    versions: Iterable[VersionView], wanted: Wanted, routes: Routes, now: float
 ) -> Action | None:
-    """Return the one next step towards serving exactly the aspired versions, or None.
+    """Return the one next step towards serving exactly the wanted versions, or None.
 
-    Newest first: the newest version is the one people wait for. A version that isn't wanted any
-    more stays while no wanted one is available, or while a wanted one that could replace it has
-    yet to be tried.
+    The default comes first, then the newest: what people wait for. A version that isn't wanted any
+    more stays while requests go to it, or while a wanted one that could replace it has yet to be
+    tried. A fallback is loaded only where every wanted version has been tried and none can answer
+    requests that name no version.
     """
     by_version = {each.version: each for each in versions}
-    loadable = [each for each in sorted(aspired, reverse=True) if _may_load(by_version, each, now)]
-    if loadable:
-        return Load(loadable[0])
-    unwanted = [each for each in by_version.values() if each.version not in aspired]
-    for each in sorted(unwanted, key=lambda each: each.version):
-        if each.state is State.END:
-            return Forget(each.version)
-        if each.state is State.AVAILABLE and any(
-            by_version[wanted].state is State.AVAILABLE
-            for wanted in aspired
-            if wanted in by_version
-        ):
-            return Unload(each.version)
+    for each in wanted.in_order:
+        if _may_load(by_version, each, now):
+            return Load(each)
+    if routes.default is None and wanted.default is not None:
+        for each in wanted.fallbacks:
+            if _may_load(by_version, each, now):
+                return Load(each)
+    return _tidy(by_version, wanted, routes)
+
+
+def _tidy(by_version: Mapping[int, VersionView], wanted: Wanted, routes: Routes) -> Action | None:
+    needed = wanted.versions | routes.targets
+    for version, view in sorted(by_version.items()):
+        if version in needed:
+            continue
+        if view.state is State.AVAILABLE:
+            return Unload(version)
+        if view.state is State.END and version not in wanted.fallbacks:
+            return Forget(version)
     return None
 
 
-def _may_load(by_version: dict[int, VersionView], version: int, now: float) -> bool:
+def _may_load(by_version: Mapping[int, VersionView], version: int, now: float) -> bool:
     known = by_version.get(version)
     if known is None or known.state is State.START:
         return True

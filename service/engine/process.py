@@ -105,7 +105,15 @@ class Engine:
     def _state(self) -> EngineState:
         default = self._manager.default
         waiting = "" if default is not None else self._waiting_for()
-        return EngineState(self._model, default, self._manager.status(), waiting)
+        wanted = self._manager.wanted
+        return EngineState(
+            model=self._model,
+            default=default,
+            versions=self._manager.status(),
+            waiting=waiting,
+            labels=dict(wanted.labels),
+            weights=dict(wanted.weights),
+        )
 
     def _waiting_for(self) -> str:
         """Say why nothing is being served."""

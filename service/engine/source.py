@@ -1,4 +1,4 @@
-"""Which versions the store wants served: the whole set, every time somebody asks."""
+"""What the store wants served: all of it, every time somebody asks."""
 
 from __future__ import annotations
 
@@ -6,19 +6,10 @@ import logging
 from pathlib import Path
 
 from model_store import Catalog, ModelStore, NotFound, StoreError, VersionCache
+from service.engine.wanted import Wanted, wanted_of
 from service.settings import Serve
 
 log = logging.getLogger(__name__)
-
-
-def aspired_versions(catalog: Catalog, serve: Serve) -> frozenset[int]:
-    """Return the versions of the catalog that `serve` picks."""
-    if serve.label:
-        labelled = catalog.labels.get(serve.label)
-        return frozenset(() if labelled is None else (labelled,))
-    if serve.versions:
-        return frozenset(version for version in serve.versions if catalog.exists(version))
-    return frozenset(each.version for each in catalog.versions[-serve.latest :])
 
 
 class StoreSource:
@@ -36,8 +27,8 @@ class StoreSource:
         self._catalog: Catalog | None = None
         self.problem = ""
 
-    def poll(self) -> frozenset[int]:
-        """Return the wanted versions; `problem` then says why the store couldn't be read, or ''."""
+    def poll(self) -> Wanted:
+        """Return what is wanted; `problem` then says why the store couldn't be read, or ''."""
         try:
             self._update(self._store.catalog(self._model, known=self._catalog))
         except StoreError as error:
@@ -51,8 +42,8 @@ class StoreSource:
                 log.info("the store can be read again")
             self.problem = ""
         if self._catalog is None:
-            return frozenset()
-        return aspired_versions(self._catalog, self._serve)
+            return Wanted()
+        return wanted_of(self._catalog, self._serve)
 
     def _update(self, catalog: Catalog) -> None:
         if catalog is self._catalog:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
+from typing import Any
 
 import pytest
 
 from service.engine.manager import FIRST_RETRY_S, VersionManager
 from service.engine.session import BadModel, Session
+from service.engine.wanted import Wanted
 from service.errors import NotReady, VersionNotFound
 from service.reference import DEFAULT, VersionRef
 from tests.service.fakes import CLASSES, FakeSession
@@ -23,6 +26,11 @@ class Loader:
         if version in self.broken:
             raise BadModel(f"version {version} is broken")
         return FakeSession(version)
+
+
+def serving(*versions: int, **more: Any) -> Wanted:
+    """Want these versions, the newest of them by default."""
+    return Wanted(frozenset(versions), **{"default": max(versions), **more})
 
 
 class Clock:
@@ -54,21 +62,21 @@ def test_nothing_can_be_leased_before_a_version_is_loaded(manager: VersionManage
 
 
 def test_requests_without_a_version_get_the_newest(manager: VersionManager) -> None:
-    manager.apply({1, 2})
+    manager.apply(serving(1, 2))
     lease = manager.lease(DEFAULT)
     assert lease.version == 2
     lease.release()
 
 
 def test_a_loaded_version_can_be_asked_for_by_number(manager: VersionManager) -> None:
-    manager.apply({1, 2})
+    manager.apply(serving(1, 2))
     assert manager.lease(VersionRef(1)).version == 1
 
 
 def test_a_version_that_is_not_served_is_refused_naming_those_that_are(
     manager: VersionManager,
 ) -> None:
-    manager.apply({1, 2})
+    manager.apply(serving(1, 2))
     with pytest.raises(VersionNotFound, match=r"version 7 isn't being served; available: 1, 2"):
         manager.lease(VersionRef(7))
 
@@ -86,17 +94,17 @@ def test_a_version_that_is_still_loading_is_to_be_asked_for_again(
         return load(version)
 
     asked = VersionManager(load_and_ask, clock=clock)
-    asked.apply({1})
-    asked.apply({1, 2})
+    asked.apply(serving(1))
+    asked.apply(serving(1, 2))
     assert len(seen) == 1
 
 
 def test_a_broken_version_leaves_the_old_one_serving_and_says_why(
     manager: VersionManager, load: Loader
 ) -> None:
-    manager.apply({1})
+    manager.apply(serving(1))
     load.broken = {2}
-    manager.apply({2})
+    manager.apply(serving(2))
     assert manager.default == 1
     old, new = manager.status()
     assert (old.state, new.state) == ("AVAILABLE", "END")
@@ -107,18 +115,18 @@ def test_a_broken_version_is_retried_with_growing_pauses(
     manager: VersionManager, load: Loader, clock: Clock
 ) -> None:
     load.broken = {1}
-    manager.apply({1})
-    manager.apply({1})
+    manager.apply(serving(1))
+    manager.apply(serving(1))
     assert load.loads == [1], "not again at once"
     clock.now += FIRST_RETRY_S
-    manager.apply({1})
+    manager.apply(serving(1))
     assert load.loads == [1, 1]
     clock.now += FIRST_RETRY_S
-    manager.apply({1})
+    manager.apply(serving(1))
     assert load.loads == [1, 1], "the second pause is longer"
     load.broken = set()
     clock.now += FIRST_RETRY_S
-    manager.apply({1})
+    manager.apply(serving(1))
     assert manager.default == 1
     assert manager.status()[0].error == ""
 
@@ -126,9 +134,9 @@ def test_a_broken_version_is_retried_with_growing_pauses(
 def test_a_version_is_unloaded_only_after_its_last_lease_came_back(
     manager: VersionManager,
 ) -> None:
-    manager.apply({1})
+    manager.apply(serving(1))
     lease = manager.lease(DEFAULT)
-    swap = threading.Thread(target=manager.apply, args=({2},))
+    swap = threading.Thread(target=manager.apply, args=(serving(2),))
     swap.start()
     swap.join(0.2)
     assert swap.is_alive(), "the swap waits for the lease"
@@ -148,14 +156,97 @@ def test_a_version_is_unloaded_only_after_its_last_lease_came_back(
 def test_class_names_can_still_be_asked_for_after_the_version_left(
     manager: VersionManager,
 ) -> None:
-    manager.apply({1})
-    manager.apply({2})
+    manager.apply(serving(1))
+    manager.apply(serving(2))
     assert manager.classes(1) == CLASSES
     with pytest.raises(VersionNotFound):
         manager.classes(9)
 
 
 def test_going_back_to_an_older_version_makes_it_the_default(manager: VersionManager) -> None:
-    manager.apply({2})
-    manager.apply({1})
+    manager.apply(serving(2))
+    manager.apply(serving(1))
     assert manager.default == 1
+
+
+def answering(manager: VersionManager, ref: VersionRef = DEFAULT) -> int:
+    lease = manager.lease(ref)
+    lease.release()
+    return lease.version
+
+
+def test_a_label_names_the_version_it_points_at(manager: VersionManager) -> None:
+    manager.apply(serving(1, 2, labels={"canary": 2, "production": 1}))
+    assert answering(manager, VersionRef(label="production")) == 1
+    assert answering(manager, VersionRef(label="canary")) == 2
+    with pytest.raises(VersionNotFound, match="no label 'shadow'; labels: canary, production"):
+        manager.lease(VersionRef(label="shadow"))
+
+
+def test_a_label_that_moved_stays_with_the_old_version_until_the_new_one_is_loaded(
+    load: Loader, clock: Clock
+) -> None:
+    during: list[int] = []
+
+    def load_and_ask(version: int) -> Session:
+        if version == 2:
+            during.append(answering(asked, VersionRef(label="production")))
+        return load(version)
+
+    asked = VersionManager(load_and_ask, clock=clock)
+    asked.apply(serving(1, labels={"production": 1}))
+    asked.apply(serving(2, labels={"production": 2}))
+    assert during == [1]
+    assert answering(asked, VersionRef(label="production")) == 2
+    assert [each.version for each in asked.status()] == [2], "nothing holds the old one any more"
+
+
+def test_a_label_on_a_version_that_cannot_be_loaded_says_why(
+    manager: VersionManager, load: Loader
+) -> None:
+    load.broken = {2}
+    manager.apply(serving(1, 2, default=1, labels={"canary": 2}))
+    with pytest.raises(VersionNotFound, match=r"version 2 \(label 'canary'\) is END \(.* broken\)"):
+        manager.lease(VersionRef(label="canary"))
+
+
+def test_another_labels_version_never_answers_for_a_default_that_is_broken(
+    manager: VersionManager, load: Loader
+) -> None:
+    load.broken = {1}
+    manager.apply(serving(1, 2, default=1, labels={"production": 1, "canary": 2}))
+    with pytest.raises(NotReady, match="default version isn't loaded yet; available: 2"):
+        manager.lease(DEFAULT)
+    assert answering(manager, VersionRef(label="canary")) == 2
+
+
+def test_a_fallback_answers_when_the_default_is_broken_from_the_start(
+    manager: VersionManager, load: Loader, clock: Clock
+) -> None:
+    load.broken = {3, 2}
+    manager.apply(serving(3, fallbacks=(2, 1)))
+    assert load.loads == [3, 2, 1], "one after the other"
+    assert answering(manager) == 1
+    load.broken = set()
+    clock.now += FIRST_RETRY_S
+    manager.apply(serving(3, fallbacks=(2, 1)))
+    assert answering(manager) == 3
+    assert [each.version for each in manager.status() if each.state == "AVAILABLE"] == [3]
+
+
+def test_weights_share_out_requests_that_name_no_version(manager: VersionManager) -> None:
+    manager.apply(serving(1, 2, labels={"production": 1}, weights={1: 90, 2: 10}))
+    assert Counter(answering(manager) for _ in range(1000)) == {1: 900, 2: 100}
+    assert Counter(answering(manager, VersionRef(1)) for _ in range(100)) == {1: 100}
+    production = VersionRef(label="production")
+    assert Counter(answering(manager, production) for _ in range(100)) == {1: 100}
+
+
+def test_a_weighted_version_that_is_not_available_leaves_its_share_to_the_others(
+    manager: VersionManager, load: Loader
+) -> None:
+    load.broken = {2}
+    manager.apply(serving(1, 2, 3, weights={1: 60, 2: 30, 3: 10}))
+    assert Counter(answering(manager) for _ in range(70)) == {1: 60, 3: 10}
+    manager.apply(serving(1, weights={2: 100}))
+    assert answering(manager) == 1, "the default answers where no weighted one can"

@@ -5,46 +5,99 @@ from __future__ import annotations
 import pytest
 
 from service.engine.policy import Action, Forget, Load, State, Unload, VersionView, next_action
+from service.engine.routes import Routes
+from service.engine.wanted import Wanted
 
 START, LOADING, AVAILABLE, END = State.START, State.LOADING, State.AVAILABLE, State.END
 UNLOADING = State.UNLOADING
 
 
 @pytest.mark.parametrize(
-    ("versions", "aspired", "expected"),
+    ("versions", "wanted", "routes", "expected"),
     [
-        pytest.param([], {1}, Load(1), id="a wanted version is loaded"),
-        pytest.param([(1, START)], {1}, Load(1), id="a version just heard of is loaded"),
-        pytest.param([], {1, 2}, Load(2), id="the newest is loaded first"),
-        pytest.param([(1, AVAILABLE)], {1}, None, id="nothing to do when all is as wanted"),
-        pytest.param([(1, AVAILABLE)], {2}, Load(2), id="load before unloading"),
+        pytest.param([], {1}, Routes(), Load(1), id="a wanted version is loaded"),
+        pytest.param([(1, START)], {1}, Routes(), Load(1), id="a version just heard of is loaded"),
+        pytest.param([], {1, 3}, Routes(), Load(3), id="the newest is loaded first"),
         pytest.param(
-            [(1, AVAILABLE), (2, LOADING)], {2}, None, id="the old one stays while the new loads"
+            [], {1, 2, 3}, Routes(), Load(2), id="the default is loaded before the newest"
         ),
         pytest.param(
-            [(1, AVAILABLE), (2, AVAILABLE)], {2}, Unload(1), id="the old one goes after the swap"
+            [(1, AVAILABLE)], {1}, Routes(1), None, id="nothing to do when all is as wanted"
+        ),
+        pytest.param([(1, AVAILABLE)], {2}, Routes(1), Load(2), id="load before unloading"),
+        pytest.param(
+            [(1, AVAILABLE), (2, LOADING)],
+            {2},
+            Routes(1),
+            None,
+            id="the old one stays while the new loads",
         ),
         pytest.param(
-            [(1, AVAILABLE), (2, END, 9.0)], {2}, None, id="the old one stays if the new one failed"
-        ),
-        pytest.param(
-            [(1, AVAILABLE), (2, END, 4.0)], {2}, Load(2), id="a failed one is retried when due"
-        ),
-        pytest.param(
-            [(1, AVAILABLE), (2, AVAILABLE), (3, END, 9.0)],
-            {2, 3},
+            [(1, AVAILABLE), (2, AVAILABLE)],
+            {2},
+            Routes(2),
             Unload(1),
+            id="the old one goes after the swap",
+        ),
+        pytest.param(
+            [(1, AVAILABLE), (2, AVAILABLE)],
+            {2},
+            Routes(2, {"stable": 1}),
+            None,
+            id="a version that a request may name stays",
+        ),
+        pytest.param(
+            [(1, AVAILABLE), (2, END, 9.0)],
+            {2},
+            Routes(1),
+            None,
+            id="the old one stays if the new one failed",
+        ),
+        pytest.param(
+            [(1, AVAILABLE), (2, END, 4.0)],
+            {2},
+            Routes(1),
+            Load(2),
+            id="a failed one is retried when due",
+        ),
+        pytest.param(
+            [(3, AVAILABLE), (4, AVAILABLE), (5, END, 9.0)],
+            {4, 5},
+            Routes(4),
+            Unload(3),
             id="one of several wanted ones is enough to let an unwanted one go",
         ),
-        pytest.param([(1, AVAILABLE)], set(), None, id="the last one stays if nothing is wanted"),
-        pytest.param([(1, END, 9.0)], set(), Forget(1), id="failed and unwanted is forgotten"),
-        pytest.param([(1, UNLOADING)], set(), None, id="what is leaving is left alone"),
+        pytest.param([(1, END, 9.0)], set(), Routes(), Forget(1), id="failed, unwanted: forgotten"),
+        pytest.param([(1, UNLOADING)], set(), Routes(), None, id="what is leaving is left alone"),
+        pytest.param(
+            [(2, END, 9.0)], {2}, Routes(), Load(8), id="a fallback where all that is wanted failed"
+        ),
+        pytest.param(
+            [(2, END, 9.0), (8, END, 9.0)], {2}, Routes(), Load(7), id="fallbacks one by one"
+        ),
+        pytest.param(
+            [(1, AVAILABLE), (2, END, 9.0)],
+            {2, 1},
+            Routes(1),
+            None,
+            id="no fallback while something answers",
+        ),
+        pytest.param(
+            [(1, AVAILABLE), (2, END, 9.0)],
+            {2, 1},
+            Routes(None, {"canary": 1}),
+            Load(8),
+            id="a fallback where only requests that name a label are answered",
+        ),
     ],
 )
 def test_next_action(
     versions: list[tuple[int, State] | tuple[int, State, float]],
-    aspired: set[int],
+    wanted: set[int],
+    routes: Routes,
     expected: Action | None,
 ) -> None:
     views = [VersionView(*each) for each in versions]
-    assert next_action(views, aspired, now=5.0) == expected
+    default = 2 if 2 in wanted else max(wanted, default=None)
+    everything = Wanted(frozenset(wanted), default, fallbacks=(8, 7))
+    assert next_action(views, everything, routes, now=5.0) == expected

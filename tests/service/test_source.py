@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from model_store import Catalog, ModelStore, NoSpace, VersionCache, open_store
-from model_store.catalog import VersionPage
 from service.engine.loading import load_version
 from service.engine.session import BadModel
-from service.engine.source import StoreSource, aspired_versions
+from service.engine.source import StoreSource
+from service.engine.wanted import Wanted
 from service.settings import Serve
 from tests.system.running import publish
 
@@ -29,46 +29,20 @@ def source(store: ModelStore, cache: VersionCache, serve: Serve = NEWEST) -> Sto
     return StoreSource(store, cache, "resnet50", serve)
 
 
-@pytest.mark.parametrize(
-    ("serve", "wanted"),
-    [
-        (Serve(latest=1), {3}),
-        (Serve(latest=2), {2, 3}),
-        (Serve(latest=9), {1, 2, 3}),
-        (Serve(label="production"), {1}),
-        (Serve(label="unheard-of"), set()),
-        (Serve(versions=(1, 3, 7)), {1, 3}),
-    ],
-    ids=str,
-)
-def test_serve_picks_versions_of_the_catalog(
-    store: ModelStore, tmp_path: Path, serve: Serve, wanted: set[int]
-) -> None:
-    for number in (1, 2, 3):
-        publish(store, tmp_path / str(number), favours=number)
-    store.label("resnet50", "production", 1)
-    assert aspired_versions(store.catalog("resnet50"), serve) == wanted
-
-
-def test_a_version_that_is_archived_is_served_when_told_to() -> None:
-    archived = Catalog("resnet50", version_pages=(VersionPage("_versions-251-0a", "", ((1, 99),)),))
-    assert aspired_versions(archived, Serve(versions=(50, 200))) == {50}
-
-
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_catalog_that_vanished_is_trouble_with_the_store_not_an_empty_store(
     store: ModelStore, cache: VersionCache, tmp_path: Path, restarted: bool
 ) -> None:
     publish(store, tmp_path / "1", favours=1)
     following = source(store, cache)
-    assert following.poll() == {1}
+    assert following.poll().versions == {1}
     away = (tmp_path / "shelf").rename(tmp_path / "away")
     if restarted:
         following = source(store, cache)
-    assert following.poll() == {1}
+    assert following.poll().versions == {1}
     assert "has no catalog of 'resnet50' any more" in following.problem
     away.rename(tmp_path / "shelf")
-    assert following.poll() == {1}
+    assert following.poll().versions == {1}
     assert following.problem == ""
 
 
@@ -76,7 +50,7 @@ def test_a_store_that_never_had_a_version_is_just_empty(
     store: ModelStore, cache: VersionCache
 ) -> None:
     following = source(store, cache)
-    assert following.poll() == set()
+    assert following.poll() == Wanted()
     assert following.problem == ""
     assert "holds no version" in following.waiting_for()
 
@@ -93,7 +67,7 @@ def test_a_catalog_that_cannot_be_kept_is_followed_all_the_same(
 ) -> None:
     publish(store, tmp_path / "1", favours=1)
     following = source(store, FullCache(tmp_path / "cache"))
-    assert following.poll() == {1}
+    assert following.poll().versions == {1}
     assert following.problem == ""
 
 
