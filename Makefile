@@ -50,7 +50,7 @@ loadtest: .venv/loadtest/.installed  ## send load to a running service for 30 s 
 	@$(LOADTEST) -m locust -f loadtest/locustfile.py --headless --host http://127.0.0.1:$(PORT) \
 		--users 32 --spawn-rate 32 --run-time 30s --only-summary $(ARGS)
 
-test: .venv/training/.developing .venv/training/.horovod .venv/service/.installed tests/azurite/node_modules/.package-lock.json  ## run all tests (ARGS='-k name')
+test: .venv/training/.developing .venv/training/.horovod .venv/service/.installed .venv/clients/.installed tests/azurite/node_modules/.package-lock.json  ## run all tests (ARGS='-k name')
 	@tools/install_hosts.sh
 	$(TRAINING) -m pytest $(ARGS)
 
@@ -79,6 +79,7 @@ clean:  ## remove environments and caches; data/, runs/ and shelf/ stay
 .venv/service/.installed: requirements/service.txt
 .venv/training/.installed: requirements/training.txt
 .venv/loadtest/.installed: requirements/loadtest.txt
+.venv/clients/.installed: requirements/clients.txt
 .venv/lock/.installed: requirements/lock.txt
 
 .venv/%/.installed:

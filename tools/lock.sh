@@ -19,4 +19,5 @@ for extra in service training loadtest service-gpu; do
     compile "$extra.txt" pyproject.toml --extra "$extra" --constraint requirements/dev.txt
 done
 compile horovod-build.txt requirements/horovod-build.in
+compile clients.txt requirements/clients.in
 compile lock.txt requirements/lock.in
