@@ -3,7 +3,9 @@
 Run by `make horovod` with the Python of the training environment. The wheel is kept in
 .cache/wheels under the versions of both and the number of our patches
 (`horovod-0.28.1+tf2.21.0.patch2-…whl`), so a second call installs it in a second and a new
-TensorFlow gets a new build.
+TensorFlow gets a new build. With `--mpi` ranks can meet over MPI as well as over Gloo; that needs
+an MPI on this machine, such as Debian's openmpi-bin and libopenmpi-dev, and makes a wheel of its
+own (`…patch2.mpi-…whl`).
 
 Two things in Horovod 0.28.1 are mended on the way:
 
@@ -18,7 +20,9 @@ Two things in Horovod 0.28.1 are mended on the way:
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -36,13 +40,12 @@ HOROVOD = "0.28.1"
 # To be raised with every change to `patched_source`, so that wheels from before aren't used.
 PATCH = 2
 
-# Gloo needs nothing installed; set HOROVOD_WITH_MPI=1 or HOROVOD_GPU_OPERATIONS=NCCL to add more.
+# Gloo needs nothing installed; set HOROVOD_GPU_OPERATIONS=NCCL to add that.
 BUILD_SETTINGS = {
     "HOROVOD_WITH_TENSORFLOW": "1",
     "HOROVOD_WITHOUT_PYTORCH": "1",
     "HOROVOD_WITHOUT_MXNET": "1",
     "HOROVOD_WITH_GLOO": "1",
-    "HOROVOD_WITHOUT_MPI": "1",
 }
 
 
@@ -54,24 +57,30 @@ def main() -> int:
     """Build if no wheel fits, then install; the exit code says whether Horovod is there."""
     arguments = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     arguments.add_argument("--force", action="store_true", help="build even if a wheel is cached")
-    force = arguments.parse_args().force
+    arguments.add_argument("--mpi", action="store_true", help="build with MPI besides Gloo")
+    options = arguments.parse_args()
     try:
-        install(cached_wheel(force=force))
+        install(cached_wheel(force=options.force, mpi=options.mpi))
     except BuildError as error:
         print(f"build_horovod: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def cached_wheel(*, force: bool) -> Path:
+def cached_wheel(*, force: bool, mpi: bool) -> Path:
     """Return the wheel for this Python and this TensorFlow, building it if there is none."""
     tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
-    local_version = f"{HOROVOD}+tf{version('tensorflow')}.patch{PATCH}"
+    local_version = f"{HOROVOD}+tf{version('tensorflow')}.patch{PATCH}{'.mpi' if mpi else ''}"
     pattern = f"horovod-{local_version}-{tag}-*.whl"
     found = sorted(WHEELS.glob(pattern))
     if found and not force:
         say(f"using the cached wheel {found[-1].name}")
         return found[-1]
+    if mpi and shutil.which("mpicxx") is None:
+        raise BuildError(
+            "--mpi needs an MPI to build with, and there is no mpicxx on the path; "
+            "on Debian: apt-get install openmpi-bin libopenmpi-dev"
+        )
     say(
         f"building Horovod {HOROVOD} against TensorFlow {version('tensorflow')} "
         f"on {os.cpu_count()} cores; this takes 2 to 5 minutes, once"
@@ -79,7 +88,7 @@ def cached_wheel(*, force: bool) -> Path:
     started = time.monotonic()
     WHEELS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="horovod-build-") as folder:
-        build(Path(folder), local_version)
+        build(Path(folder), local_version, mpi=mpi)
     built = sorted(WHEELS.glob(pattern))
     if not built:
         raise BuildError(f"the build ended without a wheel named {pattern} in {WHEELS}")
@@ -87,7 +96,7 @@ def cached_wheel(*, force: bool) -> Path:
     return built[-1]
 
 
-def build(folder: Path, local_version: str) -> None:
+def build(folder: Path, local_version: str, *, mpi: bool) -> None:
     """Build the patched source in `folder` and move the wheel into the cache."""
     say("1/4 fetching the source (checked by its hash)")
     pip(
@@ -102,13 +111,14 @@ def build(folder: Path, local_version: str) -> None:
     pip(builder, "install", "--require-hashes", "-r", REQUIREMENTS / "horovod-build.txt")
     # The build compiles against our TensorFlow without copying its gigabytes.
     site = Path(subprocess.check_output([builder, "-c", _PRINT_SITE], text=True).strip())
-    (site / "training.pth").write_text(sysconfig.get_path("platlib") + "\n")
+    (site / "training.pth").write_text(f"{tensorflow_site()}\n")
     say("3/4 compiling (the long part)")
     pip(
         builder, "wheel", "--no-deps", "--no-build-isolation", "--no-cache-dir",
         "-w", folder / "wheel", source,
         environment={
             **BUILD_SETTINGS,
+            ("HOROVOD_WITH_MPI" if mpi else "HOROVOD_WITHOUT_MPI"): "1",
             "MAKEFLAGS": f"-j{os.cpu_count()}",
             "PATH": f"{environment / 'bin'}{os.pathsep}{os.environ['PATH']}",
         },
@@ -122,6 +132,14 @@ def build(folder: Path, local_version: str) -> None:
 
 
 _PRINT_SITE = "import sysconfig; print(sysconfig.get_path('platlib'))"
+
+
+def tensorflow_site() -> Path:
+    """Return the folder that TensorFlow is installed in, which may be another environment's."""
+    found = importlib.util.find_spec("tensorflow")
+    if found is None or found.origin is None:
+        raise BuildError("there is no TensorFlow in this environment to build against")
+    return Path(found.origin).parents[1]
 
 
 def patched_source(folder: Path, local_version: str) -> Path:
