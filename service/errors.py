@@ -4,10 +4,15 @@ ServiceError
 ├── InvalidRequest        the caller sent something that can't be understood
 │   └── PayloadTooLarge   … or more of it than is allowed
 ├── VersionNotFound       no such version is being served
+├── NotOnShelf            the store has no such version or label
+├── Unauthorized          the request's token is missing or unknown
+├── Forbidden             nobody may do that here
+├── ChangeConflict        somebody else's change, or a rule of the shelf, is in the way
 └── NotNow                nothing is wrong with the request; the same one may succeed later
     ├── NotReady          no version is being served yet
     ├── Overloaded        the queue is full
     ├── DeadlineExceeded  the answer wasn't there in time
+    ├── StoreUnavailable  the store can't be read or changed
     └── EngineUnavailable the engine process is away (it is being restarted)
 InferenceFailed           the model itself failed on this input: our fault, not the caller's
 """
@@ -48,6 +53,34 @@ class VersionNotFound(ServiceError):
     status = 404
 
 
+class NotOnShelf(ServiceError):
+    """The store has no such version or label."""
+
+    code = "not_on_shelf"
+    status = 404
+
+
+class Unauthorized(ServiceError):
+    """The request's token is missing or unknown; the answer asks for one (RFC 6750)."""
+
+    code = "unauthorized"
+    status = 401
+
+
+class Forbidden(ServiceError):
+    """Nobody may do that here: the service isn't set up for it."""
+
+    code = "forbidden"
+    status = 403
+
+
+class ChangeConflict(ServiceError):
+    """Somebody else's change, or a rule of the shelf, is in the way."""
+
+    code = "conflict"
+    status = 409
+
+
 class NotNow(ServiceError):
     """The request is fine, but can't be answered now; `retry_after_s` says when to try again."""
 
@@ -73,6 +106,12 @@ class DeadlineExceeded(NotNow):
 
     code = "deadline"
     status = 504
+
+
+class StoreUnavailable(NotNow):
+    """The store can't be read or changed; what is loaded goes on serving."""
+
+    code = "store_unavailable"
 
 
 class EngineUnavailable(NotNow):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from service.errors import DeadlineExceeded, EngineUnavailable, ServiceError
-from service.ipc.messages import Failure, Infer, Reply, Request
+from service.ipc.messages import Administer, Failure, Infer, Reply, Request
 from service.ipc.wire import FrameReader, ProtocolError, frame
 
 RECONNECT_S = 0.1
@@ -17,6 +17,8 @@ RECONNECT_S = 0.1
 # The engine answers expired requests itself; this is for an engine that answers nothing any more.
 GRACE_S = 1.0
 QUICK_ANSWER_S = 5.0
+# Changing a catalog may take several tries, each of them a request to a distant store.
+CHANGE_S = 90.0
 
 log = logging.getLogger(__name__)
 
@@ -74,9 +76,7 @@ class _Connection(asyncio.Protocol):
     def request(self, message: Request) -> asyncio.Future[Reply]:
         number = next(self._numbers) & 0xFFFFFFFF
         reply: asyncio.Future[Reply] = self._loop.create_future()
-        now = self._loop.time()
-        expires = message.deadline + GRACE_S if isinstance(message, Infer) else now + QUICK_ANSWER_S
-        timer = self._loop.call_at(expires, self._expire, number)
+        timer = self._loop.call_at(self._expiry(message), self._expire, number)
         self._waiting[number] = reply, timer
         if self._transport is None or self._transport.is_closing():
             self._settle(number, EngineUnavailable("the inference engine went away"))
@@ -104,6 +104,11 @@ class _Connection(asyncio.Protocol):
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
+
+    def _expiry(self, message: Request) -> float:
+        if isinstance(message, Infer):
+            return message.deadline + GRACE_S
+        return self._loop.time() + (CHANGE_S if isinstance(message, Administer) else QUICK_ANSWER_S)
 
     def _expire(self, number: int) -> None:
         self._settle(number, DeadlineExceeded("the engine gave no answer in time"))

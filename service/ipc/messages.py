@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging import IMAGE_SHAPE
+from service.changes import Change, ShelfState
 from service.errors import ServiceError, error_classes
 from service.reference import VersionRef
 
@@ -29,10 +30,12 @@ class Kind(enum.IntEnum):
     INFER = 1
     STATUS = 2
     DESCRIBE = 3
+    ADMINISTER = 4
     ANSWER = 17
     STATE = 18
     DESCRIPTION = 19
     FAILURE = 20
+    SHELF = 21
 
 
 # --- what a worker sends ---------------------------------------------------------------------
@@ -105,6 +108,23 @@ class AskDescription(_Json, frozen=True):
         return msgspec.json.decode(payload, type=cls)
 
 
+class Administer(_Json, frozen=True):
+    """Carry out a change that `by` asked for; answered with Shelf.
+
+    Without a change: only tell what the catalog says.
+    """
+
+    kind: ClassVar[Kind] = Kind.ADMINISTER
+
+    by: str
+    change: Change | None = None
+
+    @classmethod
+    def parse(cls, payload: bytes) -> Administer:
+        """Read what `payload` wrote."""
+        return msgspec.json.decode(payload, type=cls)
+
+
 # --- what the engine sends -------------------------------------------------------------------
 
 
@@ -144,7 +164,7 @@ class EngineState(_Json, frozen=True):
 
     `labels` are those of versions that the store knows. `weights` share requests that name no
     version out among several (a canary); empty: all go to `default`. `waiting` says why nothing is
-    served while that is so.
+    served while that is so, `store_problem` why the store couldn't be read the last time.
     """
 
     kind: ClassVar[Kind] = Kind.STATE
@@ -155,6 +175,10 @@ class EngineState(_Json, frozen=True):
     waiting: str = ""
     labels: dict[str, int] = {}
     weights: dict[int, int] = {}
+    queued_images: int = 0
+    queue_limit: int = 0
+    store_problem: str = ""
+    device: str = "cpu"
 
     @classmethod
     def parse(cls, payload: bytes) -> EngineState:
@@ -183,6 +207,19 @@ class VersionDescription(_Json, frozen=True):
         return msgspec.json.decode(payload, type=cls)
 
 
+class Shelf(_Json, frozen=True):
+    """What the catalog says now."""
+
+    kind: ClassVar[Kind] = Kind.SHELF
+
+    state: ShelfState
+
+    @classmethod
+    def parse(cls, payload: bytes) -> Shelf:
+        """Read what `payload` wrote."""
+        return msgspec.json.decode(payload, type=cls)
+
+
 class Failure(_Json, frozen=True):
     """The request failed; `code` is that of a ServiceError."""
 
@@ -206,15 +243,15 @@ class Failure(_Json, frozen=True):
         return error_classes().get(self.code, ServiceError)(self.message)
 
 
-Request = Infer | AskStatus | AskDescription
-Reply = Answer | EngineState | VersionDescription | Failure
+Request = Infer | AskStatus | AskDescription | Administer
+Reply = Answer | EngineState | VersionDescription | Shelf | Failure
 Message = Request | Reply
 
 _BY_KIND: dict[int, type[Message]] = {
     each.kind: each
     for each in (
-        Infer, AskStatus, AskDescription,
-        Answer, EngineState, VersionDescription, Failure,
+        Infer, AskStatus, AskDescription, Administer,
+        Answer, EngineState, VersionDescription, Shelf, Failure,
     )
 }  # fmt: skip
 

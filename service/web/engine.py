@@ -7,8 +7,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar, cast
 
+from service.changes import Change, ShelfState
 from service.ipc.client import EngineClient
 from service.ipc.messages import (
+    Administer,
     Answer,
     AskDescription,
     AskStatus,
@@ -16,6 +18,7 @@ from service.ipc.messages import (
     EngineState,
     Images,
     Infer,
+    Shelf,
     VersionDescription,
 )
 from service.reference import DEFAULT, VersionRef
@@ -35,6 +38,15 @@ class Engine(Protocol):
 
     def classes(self, version: int) -> tuple[ClassName, ...]:
         """Return the names of a version's outputs, in order."""
+
+    def administer(self, change: Change | None, *, by: str) -> ShelfState:
+        """Carry out an operator's change and return what the catalog says after it.
+
+        The catalog in the store changes, so the whole fleet follows: this service at once, others
+        with their next look at the store. Loading begins then and is seen in `state`. `by` is the
+        name that the history records; None instead of a change only asks. Raises InvalidRequest,
+        NotOnShelf, ChangeConflict (telling who did what), StoreUnavailable or EngineUnavailable.
+        """
 
     def in_thread(self, work: Callable[[], T]) -> T:
         """Do work that takes long enough to hold up other requests somewhere it doesn't."""
@@ -70,6 +82,11 @@ class RemoteEngine:
                 self._classes.pop(next(iter(self._classes)))
             self._classes[version] = known
         return known
+
+    def administer(self, change: Change | None, *, by: str) -> ShelfState:
+        """Have the engine process, which alone talks to the store, carry out the change."""
+        reply = wait_for(self._client.request(Administer(by, change)))
+        return cast("Shelf", reply).state
 
     def in_thread(self, work: Callable[[], T]) -> T:
         """Run `work` in the event loop's thread pool while other requests go on."""

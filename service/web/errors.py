@@ -7,7 +7,7 @@ import logging
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from service.errors import NotNow, ServiceError
+from service.errors import NotNow, ServiceError, Unauthorized
 from service.web.answers import json_response
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,8 @@ def _service_error(error: ServiceError) -> Response:
     response = json_response({"error": str(error)}, status=error.status)
     if isinstance(error, NotNow):
         response.headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, Unauthorized):
+        response.headers["WWW-Authenticate"] = 'Bearer realm="hotshelf"'
     return response
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from service.changes import Change, ShelfState
 from service.errors import ServiceError, VersionNotFound
 from service.ipc.messages import (
     Answer,
@@ -61,6 +62,7 @@ class FakeEngine:
     def __init__(self) -> None:
         self.error: ServiceError | None = None
         self.seen: list[Images] = []
+        self.changes: list[tuple[str, Change]] = []
         self.threaded = 0
         self.versions: tuple[VersionStatus, ...] = (
             VersionStatus(2, "AVAILABLE"),
@@ -85,6 +87,12 @@ class FakeEngine:
 
     def classes(self, version: int) -> tuple[ClassName, ...]:
         return CLASSES
+
+    def administer(self, change: Change | None, *, by: str) -> ShelfState:
+        self._check()
+        if change is not None:
+            self.changes.append((by, change))
+        return ShelfState(self.labels, {}, (), (), ())
 
     def in_thread(self, work: Callable[[], T]) -> T:
         self.threaded += 1

@@ -7,8 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.changes import (
+    LoadVersion,
+    MoveLabel,
+    PastEvent,
+    Reload,
+    RollBack,
+    ShareOut,
+    ShelfState,
+    UnloadVersion,
+)
 from service.errors import ServiceError, error_classes
 from service.ipc.messages import (
+    Administer,
     Answer,
     AskDescription,
     AskStatus,
@@ -17,6 +28,7 @@ from service.ipc.messages import (
     Failure,
     Infer,
     Message,
+    Shelf,
     VersionDescription,
     VersionStatus,
 )
@@ -32,6 +44,29 @@ JSON_MESSAGES: list[Message] = [
     EngineState("resnet50", None, (), "the store is empty"),
     VersionDescription(7, (ClassName("n01443537", "goldfish"),)),
     Failure("overloaded", "the queue is full"),
+    Administer("alice"),
+    *(
+        Administer("alice", change)
+        for change in (
+            MoveLabel("production", 7),
+            MoveLabel("production", None, None),
+            MoveLabel("production", 7, 6),
+            RollBack("production"),
+            ShareOut({6: 90, 7: 10}),
+            LoadVersion(5),
+            UnloadVersion(5),
+            Reload(),
+        )
+    ),
+    Shelf(
+        ShelfState(
+            {"production": 7},
+            {7: 1},
+            (5,),
+            (),
+            (PastEvent("2026-01-01T00:00:00Z", "alice", "label", "production", None, 7),),
+        )
+    ),
 ]
 
 
