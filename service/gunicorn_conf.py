@@ -5,12 +5,25 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from prometheus_client import multiprocess
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
-from service.lifecycle import die_with_parent, set_up_logging
+from service.lifecycle import die_with_parent
+from service.logs import set_up_logging
 from service.settings import Settings
 
 _settings = Settings.from_environment(os.environ)
+
+
+class OurLogger(Logger):  # type: ignore[misc]
+    """gunicorn's own events, in the lines that everything else is logged in."""
+
+    def setup(self, cfg: Any) -> None:
+        """Log as the settings say, and let gunicorn's events come to the same handler."""
+        set_up_logging("http", _settings.log_level, _settings.log_format)
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
 
 bind = [f"{_settings.host}:{_settings.port}"]
 workers = _settings.workers
@@ -22,6 +35,7 @@ keepalive = 5
 # loop this long to show that it is alive.
 timeout = 30
 graceful_timeout = int(_settings.shutdown_s)
+logger_class = OurLogger
 loglevel = _settings.log_level
 control_socket_disable = True
 
@@ -30,10 +44,13 @@ def on_starting(server: Any) -> None:
     """Tie gunicorn's main process to the supervisor's life."""
     del server
     die_with_parent()
-    set_up_logging("http", _settings.log_level)
 
 
-def child_exit(server: Any, worker: Any) -> None:
-    """Leave a dead worker's counters standing, drop its gauges."""
-    del server
-    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+def post_fork(server: Any, worker: Any) -> None:
+    """Let scrapes see the new worker."""
+    del server, worker
+    # Whoever imports the metrics takes a place among the processes that count; this one must not
+    # before it has workers of its own to do the counting.
+    from service import metrics
+
+    metrics.sign_in("worker")

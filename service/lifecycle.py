@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import logging
 import os
 import signal
 import sys
@@ -19,17 +18,6 @@ def die_with_parent() -> None:
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit(0)  # the parent died before the request took hold
-
-
-def set_up_logging(role: str, level: str) -> None:
-    """Log to standard error, one line an event, naming the process's role."""
-    logging.basicConfig(
-        level=level.upper(),
-        format=f"%(asctime)s %(levelname)-7s {role}[%(process)d] %(message)s",
-        force=True,
-    )
-    # The SDK logs each request's headers at INFO; that is debugging.
-    logging.getLogger("azure").setLevel(logging.WARNING)
 
 
 def socket_path(run_dir: Path) -> Path:

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from service.logs import FORMATS
+from service.tokens import Tokens
+
 PREFIX = "HOTSHELF_"
 
 # Read by the command line of model_store.
@@ -89,8 +92,27 @@ def _log_level(text: str) -> str:
     return text.lower()
 
 
+def _log_format(text: str) -> str:
+    if text.lower() not in FORMATS:
+        raise ValueError("one of " + ", ".join(FORMATS))
+    return text.lower()
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in ("on", "off"):
+        raise ValueError("on or off")
+    return text.lower() == "on"
+
+
 def _setting(default: Any, parse: Callable[[str], Any], meaning: str) -> Any:
     return field(default=default, metadata={"parse": parse, "meaning": meaning})
+
+
+def _secret(meaning: str) -> Any:
+    text = f"{meaning}: name:token,… or, with _FILE after the variable's name, a file of those"
+    return field(
+        default=Tokens(), metadata={"parse": Tokens.parse, "meaning": text, "secret": True}
+    )
 
 
 def _cores() -> int:
@@ -133,6 +155,8 @@ class Settings:
         50_000_000, _whole(4096, 1_000_000_000), "pixels of an image, at most"
     )
     max_images: int = _setting(64, _whole(1, 1024), "images in one request, at most")
+    admin_tokens: Tokens = _secret("who may change labels, weights and versions")
+    predict_tokens: Tokens = _secret("who may ask for predictions; empty: everybody")
     cache: Path = _setting(
         _default_cache(), lambda text: Path(_text(text)).absolute(), "folder of verified versions"
     )
@@ -145,6 +169,8 @@ class Settings:
         "", str, "folder for the engine's socket and the counters; empty: a temporary one"
     )
     log_level: str = _setting("info", _log_level, "debug, info, warning or error")
+    log_format: str = _setting("text", _log_format, "text for people or json for machines")
+    access_log: bool = _setting(False, _switch, "a line in the log for each request: on or off")
 
     def __post_init__(self) -> None:
         if self.max_images > self.queue_images:
@@ -161,29 +187,40 @@ class Settings:
         one that is unknown or invalid.
         """
         known = {PREFIX + each.name.upper(): each for each in fields(cls)}
+        files = {name + "_FILE": name for name, each in known.items() if _is_secret(each)}
         values: dict[str, Any] = {}
         for variable in sorted(environment):
             if not variable.startswith(PREFIX) or variable in NOT_OURS:
                 continue
-            if variable not in known:
-                raise SettingsError(_unknown(variable, list(known)))
-            each = known[variable]
+            if variable in files:
+                if files[variable] in environment:
+                    raise SettingsError(f"{variable} and {files[variable]}: give one of them")
+                text, each = _content(variable, environment[variable]), known[files[variable]]
+            elif variable in known:
+                text, each = environment[variable], known[variable]
+            else:
+                raise SettingsError(_unknown(variable, [*known, *files]))
             try:
-                values[each.name] = each.metadata["parse"](environment[variable])
+                values[each.name] = each.metadata["parse"](text)
             except ValueError as error:
+                shown = "***" if _is_secret(each) else repr(text)
                 raise SettingsError(
-                    f"{variable}={environment[variable]!r} isn't allowed: "
+                    f"{variable}={shown} isn't allowed: "
                     f"{each.metadata['meaning']} (allowed: {error})"
                 ) from None
         return cls(**values)
 
     def environment(self) -> dict[str, str]:
         """Return the variables that make another process read these very settings."""
-        return {PREFIX + each.name.upper(): str(getattr(self, each.name)) for each in fields(self)}
+        return {
+            PREFIX + each.name.upper(): _written(getattr(self, each.name)) for each in fields(self)
+        }
 
     def describe(self) -> str:
-        """Return one line a setting: variable, value, meaning."""
-        values = {name: _masked(value) for name, value in self.environment().items()}
+        """Return one line a setting: variable, value with secrets masked, meaning."""
+        values = {
+            PREFIX + each.name.upper(): _masked(getattr(self, each.name)) for each in fields(self)
+        }
         width = max(map(len, values)) + 1
         longest = max(map(len, values.values()))
         return "\n".join(
@@ -193,10 +230,29 @@ class Settings:
         )
 
 
-def _masked(value: str) -> str:
-    """Hide what a URL may carry before its host or after its question mark."""
-    value = re.sub(r"(?<=://)[^/@]+@", "***@", value)
-    return re.sub(r"\?.*$", "?***", value)
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)
+
+
+def _is_secret(setting: dataclasses.Field[Any]) -> bool:
+    return bool(setting.metadata.get("secret"))
+
+
+def _content(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{variable}={path!r} can't be read: {error}") from None
+
+
+def _masked(value: Any) -> str:
+    """Hide tokens, and what a URL may carry before its host or after its question mark."""
+    if isinstance(value, Tokens):
+        return value.masked()
+    text = re.sub(r"(?<=://)[^/@]+@", "***@", str(value))
+    return re.sub(r"\?.*$", "?***", text)
 
 
 def _unknown(variable: str, known: list[str]) -> str:

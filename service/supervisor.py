@@ -19,7 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from model_store import StoreError, open_store
-from service.lifecycle import metrics_path, set_up_logging
+from service.lifecycle import metrics_path
+from service.logs import set_up_logging
 from service.settings import PREFIX, Settings
 
 log = logging.getLogger(__name__)
@@ -118,7 +119,7 @@ def local_url(settings: Settings) -> str:
 
 def run_service(settings: Settings, *, ready: Callable[[Settings], None]) -> int:
     """Run the service until it is stopped; raises CannotStart for what the caller can mend."""
-    set_up_logging("supervisor", settings.log_level)
+    set_up_logging("supervisor", settings.log_level, settings.log_format)
     try:
         open_store(settings.store)
     except StoreError as error:

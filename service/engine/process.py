@@ -34,7 +34,8 @@ from service.ipc.messages import (
     VersionDescription,
 )
 from service.ipc.server import listen
-from service.lifecycle import die_with_parent, set_up_logging, socket_path
+from service.lifecycle import die_with_parent, socket_path
+from service.logs import set_up_logging
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Engine:
         self._model = settings.model
         self._manager = manager
         self._source = source
+        self._queue_limit = settings.queue_images
         self._batcher = Batcher(
             max_batch=settings.max_batch,
             queue_images=settings.queue_images,
@@ -113,6 +115,9 @@ class Engine:
             waiting=waiting,
             labels=dict(wanted.labels),
             weights=dict(wanted.weights),
+            queued_images=self._batcher.queued_images,
+            queue_limit=self._queue_limit,
+            store_problem=self._source.problem,
         )
 
     def _waiting_for(self) -> str:
@@ -134,7 +139,6 @@ class Follower(threading.Thread):
         self._manager = manager
         self._poll_s = poll_s
         self._stopping = threading.Event()
-        self._seen: set[int] = set()
 
     def run(self) -> None:
         """Poll until stopped."""
@@ -154,12 +158,6 @@ class Follower(threading.Thread):
 
     def _count(self) -> None:
         metrics.STORE_POLLS.labels("failed" if self._source.problem else "ok").inc()
-        available = {
-            each.version for each in self._manager.status() if each.state == State.AVAILABLE
-        }
-        self._seen |= available
-        for version in self._seen:
-            metrics.VERSION_AVAILABLE.labels(str(version)).set(float(version in available))
 
 
 async def serve(settings: Settings) -> None:
@@ -192,7 +190,8 @@ def main() -> int:
     """Run the engine; the supervisor starts it with its settings in the environment."""
     die_with_parent()
     settings = Settings.from_environment(os.environ)
-    set_up_logging("engine", settings.log_level)
+    set_up_logging("engine", settings.log_level, settings.log_format)
+    metrics.sign_in("engine")
     asyncio.run(serve(settings))
     return 0
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response
-from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
-from service import metrics
 from service.errors import ServiceError
+from service.exposition import exposition
 from service.web.answers import json_response
 from service.web.engine import Engine
 
@@ -33,7 +33,12 @@ def operations(engine: Engine) -> Blueprint:
 
     @blueprint.get("/metrics")
     def prometheus() -> Response:
-        """Return the metrics of all processes."""
-        return Response(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
+        """Return the metrics of all processes, in Prometheus' text format."""
+        try:
+            state = engine.state()
+        except ServiceError:
+            state = None
+        text = engine.in_thread(lambda: exposition(state))
+        return Response(text, content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     return blueprint
