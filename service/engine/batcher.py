@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from service.correlation import NOBODY, Correlation
 from service.engine.manager import Lease
 from service.errors import DeadlineExceeded, Overloaded, ServiceError
 from service.ipc.messages import Answer, Failure, Images, Probabilities, Reply
@@ -22,6 +23,7 @@ class Waiting:
     deadline: float
     queued_at: float
     reply: Callable[[Reply], None]
+    correlation: Correlation = NOBODY
 
     def answer(self, probabilities: Probabilities) -> None:
         """Send the answer and give the lease back."""

@@ -40,7 +40,11 @@ class Lanes:
             outcome = batch.lease.session.run(batch.images)
         # Whatever a model's run fails with, its callers get an answer and the lane lives on.
         except Exception as error:
-            log.exception("version %d failed on %d images", batch.lease.version, len(batch))
+            ids = " ".join(each.correlation.request_id for each in batch.requests)
+            log.exception(
+                "version %d failed on %d images", batch.lease.version, len(batch),
+                extra={"request_id": ids},
+            )  # fmt: skip
             outcome = InferenceFailed(f"version {batch.lease.version} failed: {error}")
         took_s = time.monotonic() - started
         self._loop.call_soon_threadsafe(self._settle, batch, outcome, took_s)

@@ -81,7 +81,9 @@ class Engine:
         if self._manager.default is None:
             raise NotReady(f"no version is loaded yet: {self._waiting_for()}")
         lease = self._manager.lease(request.ref)
-        waiting = Waiting(request.images, lease, request.deadline, time.monotonic(), reply)
+        waiting = Waiting(
+            request.images, lease, request.deadline, time.monotonic(), reply, request.correlation
+        )
         try:
             self._batcher.add(waiting)
         except ServiceError:

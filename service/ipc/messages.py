@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from imaging import IMAGE_SHAPE
 from service.changes import Change, ShelfState
+from service.correlation import NOBODY, Correlation
 from service.errors import ServiceError, error_classes
 from service.reference import VersionRef
 
@@ -49,28 +50,32 @@ class Infer:
     """
 
     kind: ClassVar[Kind] = Kind.INFER
-    # Version number (0: none given), deadline, bytes of the label that follows.
-    _head: ClassVar[struct.Struct] = struct.Struct("<qdI")
+    # Version number (0: none given), deadline, bytes of label and correlation after it.
+    _head: ClassVar[struct.Struct] = struct.Struct("<qdII")
 
     images: Images
     ref: VersionRef
     deadline: float
+    correlation: Correlation = NOBODY
 
     def payload(self) -> tuple[Part, ...]:
         """Return the parts of the frame's payload, in order."""
         label = self.ref.label.encode()
-        head = self._head.pack(self.ref.number or 0, self.deadline, len(label))
-        return head + label, np.ascontiguousarray(self.images).data.cast("B")
+        correlation = self.correlation.encode()
+        number = self.ref.number or 0
+        head = self._head.pack(number, self.deadline, len(label), len(correlation))
+        return head + label + correlation, np.ascontiguousarray(self.images).data.cast("B")
 
     @classmethod
     def parse(cls, payload: bytes) -> Infer:
         """Read what `payload` wrote; ValueError when the tensor's bytes don't fit its shape."""
-        number, deadline, length = cls._head.unpack_from(payload)
-        start = cls._head.size + length
-        label = payload[cls._head.size : start].decode()
-        pixels = np.frombuffer(payload, np.uint8, offset=start)
-        ref = VersionRef(number or None, label)
-        return cls(pixels.reshape(-1, *IMAGE_SHAPE), ref, deadline)
+        number, deadline, label_bytes, correlation_bytes = cls._head.unpack_from(payload)
+        middle = cls._head.size + label_bytes
+        start = middle + correlation_bytes
+        ref = VersionRef(number or None, payload[cls._head.size : middle].decode())
+        correlation = Correlation.parse(payload[middle:start])
+        pixels = np.frombuffer(payload, np.uint8, offset=start).reshape(-1, *IMAGE_SHAPE)
+        return cls(pixels, ref, deadline, correlation)
 
 
 @dataclass(frozen=True, slots=True)

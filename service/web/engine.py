@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar, cast
 
 from service.changes import Change, ShelfState
+from service.correlation import current
 from service.ipc.client import EngineClient
 from service.ipc.messages import (
     Administer,
@@ -66,7 +67,9 @@ class RemoteEngine:
     def infer(self, images: Images, ref: VersionRef = DEFAULT) -> Answer:
         """Run the images; the answer's version is the one that really ran."""
         deadline = time.monotonic() + self._timeout_s
-        return cast("Answer", wait_for(self._client.request(Infer(images, ref, deadline))))
+        return cast(
+            "Answer", wait_for(self._client.request(Infer(images, ref, deadline, current())))
+        )
 
     def state(self) -> EngineState:
         """Ask the engine for its versions."""
