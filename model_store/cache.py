@@ -113,6 +113,17 @@ class VersionCache:
             home.mkdir(parents=True, exist_ok=True)
             write_atomically(home / CATALOG, msgspec.json.encode(note))
 
+    def manifest(self, url: str, model: str, entry: VersionEntry) -> Manifest | None:
+        """Return the manifest of a version that is here, None for any other; asks no store."""
+        folder = self._home(url, model) / f"{entry.version}-{entry.manifest_sha256[:12]}"
+        path = folder / MANIFEST
+        try:
+            return decode_manifest(
+                path.read_bytes(), sha256=entry.manifest_sha256, where=str(path)
+            )
+        except (OSError, Corrupt):
+            return None
+
     def recall(self, url: str, model: str) -> Catalog | None:
         """Return the catalog remembered last, None where there is none or it is damaged."""
         path = self._home(url, model) / CATALOG

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from service import metrics
 from service.engine.policy import Action, Forget, Load, State, Unload, VersionView, next_action
 from service.engine.routes import Routes, next_routes
 from service.engine.session import Session
@@ -169,15 +170,18 @@ class VersionManager:
             session = self._load(version.version)
         # Whatever a version fails with, it must not take the ones that serve down with it.
         except Exception as error:  # noqa: BLE001
+            metrics.VERSION_LOADS.labels("failed").observe(self._clock() - started)
             self._mark_failed(version, error)
             return
+        took_s = self._clock() - started
+        metrics.VERSION_LOADS.labels("loaded").observe(took_s)
         with self._changed:
             version.session = session
             version.failures, version.error, version.retry_at = 0, "", None
             version.state = State.AVAILABLE
             self._describe(version.version, session)
             self._choose_routes()
-        log.info("version %d is available after %.1f s", version.version, self._clock() - started)
+        log.info("version %d is available after %.1f s", version.version, took_s)
 
     def _describe(self, version: int, session: Session) -> None:
         self._classes.pop(version, None)
@@ -230,6 +234,8 @@ class VersionManager:
         routes = next_routes(self._routes, self._wanted, self._available)
         if routes.default != self._routes.default:
             log.info("requests without a version now go to version %s", routes.default)
+            if None not in (self._routes.default, routes.default):
+                metrics.SWAPS.inc()
         self._routes = routes
 
     def _unavailable(self, ref: VersionRef, version: int) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from model_store import VersionCache, open_store
 from service import metrics
 from service.engine.batcher import Batch, Batcher, Waiting
+from service.engine.fact_sheet import FactSheet
 from service.engine.lanes import Lanes
 from service.engine.loading import load_version
 from service.engine.manager import VersionManager
@@ -25,8 +26,10 @@ from service.engine.source import StoreSource
 from service.errors import NotReady, ServiceError
 from service.ipc.messages import (
     AskDescription,
+    AskFacts,
     AskStatus,
     EngineState,
+    Facts,
     Failure,
     Infer,
     Reply,
@@ -47,8 +50,15 @@ POLL_JITTER = 0.1
 class Engine:
     """Answers workers' requests: takes a lease, queues, runs, replies. Lives in one event loop."""
 
-    def __init__(self, settings: Settings, manager: VersionManager, source: StoreSource) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        manager: VersionManager,
+        source: StoreSource,
+        facts: FactSheet,
+    ) -> None:
         self._model = settings.model
+        self._facts = facts
         self._manager = manager
         self._source = source
         self._queue_limit = settings.queue_images
@@ -67,6 +77,8 @@ class Engine:
                     self._infer(request, reply)
                 case AskStatus():
                     reply(self._state())
+                case AskFacts():
+                    reply(Facts(self._facts.versions))
                 case AskDescription():
                     version = request.version
                     reply(VersionDescription(version, self._manager.classes(version)))
@@ -135,10 +147,13 @@ class Engine:
 class Follower(threading.Thread):
     """Polls the store and has the manager follow it, in a thread of its own."""
 
-    def __init__(self, source: StoreSource, manager: VersionManager, poll_s: float) -> None:
+    def __init__(
+        self, source: StoreSource, manager: VersionManager, facts: FactSheet, poll_s: float
+    ) -> None:
         super().__init__(name="follower", daemon=True)
         self._source = source
         self._manager = manager
+        self._facts = facts
         self._poll_s = poll_s
         self._stopping = threading.Event()
 
@@ -148,6 +163,7 @@ class Follower(threading.Thread):
             try:
                 self._manager.apply(self._source.poll())
                 self._count()
+                self._facts.update(self._source.catalog)
             # A surprise here must neither end the polling nor what is being served.
             except Exception:
                 log.exception("following the store failed; trying again")
@@ -175,8 +191,9 @@ async def serve(settings: Settings) -> None:
             max_batch=settings.max_batch,
         )
     )
-    engine = Engine(settings, manager, source)
-    follower = Follower(source, manager, settings.poll_s)
+    facts = FactSheet(source.manifest)
+    engine = Engine(settings, manager, source, facts)
+    follower = Follower(source, manager, facts, settings.poll_s)
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)

@@ -5,7 +5,16 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from model_store import Catalog, ModelStore, NotFound, StoreError, VersionCache
+from model_store import (
+    Catalog,
+    Manifest,
+    ModelStore,
+    NotFound,
+    StoreError,
+    VersionCache,
+    VersionEntry,
+)
+from service import metrics
 from service.engine.wanted import Wanted, wanted_of
 from service.settings import Serve
 
@@ -32,6 +41,7 @@ class StoreSource:
         try:
             self._update(self._store.catalog(self._model, known=self._catalog))
         except StoreError as error:
+            metrics.STORE_ERRORS.labels(type(error).__name__).inc()
             if not self.problem:
                 log.warning("the store can't be read, going on with what is known: %s", error)
             self.problem = str(error)
@@ -55,6 +65,16 @@ class StoreSource:
         if catalog.etag is not None:
             self._remember(catalog)
 
+    @property
+    def catalog(self) -> Catalog | None:
+        """The catalog seen last; None before there was one."""
+        return self._catalog
+
+    def manifest(self, entry: VersionEntry) -> Manifest:
+        """Return a version's manifest, from the cache if it is there; raises StoreError."""
+        cached = self._cache.manifest(self._store.url, self._model, entry)
+        return cached or self._store.manifest(self._model, entry.version)
+
     def waiting_for(self) -> str:
         """Say in one line what a service without any version is waiting for."""
         if self.problem:
@@ -67,7 +87,11 @@ class StoreSource:
 
     def fetch(self, version: int, files: tuple[str, ...]) -> Path:
         """Return a folder with the verified files of a version; StoreError if it can't be had."""
-        return self._cache.fetch(self._store, self._model, version, files=files)
+        try:
+            return self._cache.fetch(self._store, self._model, version, files=files)
+        except StoreError as error:
+            metrics.STORE_ERRORS.labels(type(error).__name__).inc()
+            raise
 
     def _remember(self, catalog: Catalog) -> None:
         # Only a start without the store needs the note; serving goes on without it.

@@ -15,6 +15,7 @@ from imaging import IMAGE_SHAPE
 from service.changes import Change, ShelfState
 from service.correlation import NOBODY, Correlation
 from service.errors import ServiceError, error_classes
+from service.facts import VersionFacts
 from service.reference import VersionRef
 
 # A batch of images, uint8 [N, 64, 64, 3], and its answer, float32 [N, classes].
@@ -32,11 +33,13 @@ class Kind(enum.IntEnum):
     STATUS = 2
     DESCRIBE = 3
     ADMINISTER = 4
+    ASK_FACTS = 5
     ANSWER = 17
     STATE = 18
     DESCRIPTION = 19
     FAILURE = 20
     SHELF = 21
+    FACTS = 22
 
 
 # --- what a worker sends ---------------------------------------------------------------------
@@ -109,6 +112,17 @@ class AskDescription(_Json, frozen=True):
 
     @classmethod
     def parse(cls, payload: bytes) -> AskDescription:
+        """Read what `payload` wrote."""
+        return msgspec.json.decode(payload, type=cls)
+
+
+class AskFacts(_Json, frozen=True):
+    """Ask what the shelf says about its versions; answered with Facts."""
+
+    kind: ClassVar[Kind] = Kind.ASK_FACTS
+
+    @classmethod
+    def parse(cls, payload: bytes) -> AskFacts:
         """Read what `payload` wrote."""
         return msgspec.json.decode(payload, type=cls)
 
@@ -225,6 +239,19 @@ class Shelf(_Json, frozen=True):
         return msgspec.json.decode(payload, type=cls)
 
 
+class Facts(_Json, frozen=True):
+    """The shelf's newest and labelled versions, ascending, served or not."""
+
+    kind: ClassVar[Kind] = Kind.FACTS
+
+    versions: tuple[VersionFacts, ...]
+
+    @classmethod
+    def parse(cls, payload: bytes) -> Facts:
+        """Read what `payload` wrote."""
+        return msgspec.json.decode(payload, type=cls)
+
+
 class Failure(_Json, frozen=True):
     """The request failed; `code` is that of a ServiceError."""
 
@@ -248,15 +275,15 @@ class Failure(_Json, frozen=True):
         return error_classes().get(self.code, ServiceError)(self.message)
 
 
-Request = Infer | AskStatus | AskDescription | Administer
-Reply = Answer | EngineState | VersionDescription | Shelf | Failure
+Request = Infer | AskStatus | AskDescription | AskFacts | Administer
+Reply = Answer | EngineState | VersionDescription | Shelf | Facts | Failure
 Message = Request | Reply
 
 _BY_KIND: dict[int, type[Message]] = {
     each.kind: each
     for each in (
-        Infer, AskStatus, AskDescription, Administer,
-        Answer, EngineState, VersionDescription, Shelf, Failure,
+        Infer, AskStatus, AskDescription, AskFacts, Administer,
+        Answer, EngineState, VersionDescription, Shelf, Facts, Failure,
     )
 }  # fmt: skip
 

@@ -9,14 +9,17 @@ from typing import Protocol, TypeVar, cast
 
 from service.changes import Change, ShelfState
 from service.correlation import current
+from service.facts import VersionFacts
 from service.ipc.client import EngineClient
 from service.ipc.messages import (
     Administer,
     Answer,
     AskDescription,
+    AskFacts,
     AskStatus,
     ClassName,
     EngineState,
+    Facts,
     Images,
     Infer,
     Shelf,
@@ -48,6 +51,9 @@ class Engine(Protocol):
         name that the history records; None instead of a change only asks. Raises InvalidRequest,
         NotOnShelf, ChangeConflict (telling who did what), StoreUnavailable or EngineUnavailable.
         """
+
+    def facts(self) -> tuple[VersionFacts, ...]:
+        """Return what the shelf says about its newest and labelled versions, ascending."""
 
     def in_thread(self, work: Callable[[], T]) -> T:
         """Do work that takes long enough to hold up other requests somewhere it doesn't."""
@@ -90,6 +96,10 @@ class RemoteEngine:
         """Have the engine process, which alone talks to the store, carry out the change."""
         reply = wait_for(self._client.request(Administer(by, change)))
         return cast("Shelf", reply).state
+
+    def facts(self) -> tuple[VersionFacts, ...]:
+        """Ask the engine, which knows them without asking the store."""
+        return cast("Facts", wait_for(self._client.request(AskFacts()))).versions
 
     def in_thread(self, work: Callable[[], T]) -> T:
         """Run `work` in the event loop's thread pool while other requests go on."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from service.changes import Change, ShelfState
 from service.errors import ServiceError, VersionNotFound
+from service.facts import Origin, VersionFacts
 from service.ipc.messages import (
     Answer,
     ClassName,
@@ -21,6 +22,8 @@ from service.ipc.messages import (
 from service.reference import DEFAULT, VersionRef
 
 T = TypeVar("T")
+
+ORIGIN = Origin("single", 1, 8, "d" * 64, "1.2.3", None, "2026-01-01T00:00:00Z", "trainer")
 
 CLASSES = tuple(ClassName(f"n{index:08d}", f"class {index}") for index in range(10))
 
@@ -71,6 +74,10 @@ class FakeEngine:
         )
         self.default: int | None = 3
         self.labels = {"production": 2}
+        self.shelf: tuple[VersionFacts, ...] = (
+            VersionFacts(2, "2026-01-01T00:00:00Z", "ada@lab", 1000, {"model.onnx": 0.61}, ORIGIN),
+            VersionFacts(3, "2026-01-02T00:00:00Z", "ada@lab", 1000, {"model.onnx": 0.64}, ORIGIN),
+        )
 
     def infer(self, images: Images, ref: VersionRef = DEFAULT) -> Answer:
         self._check()
@@ -93,6 +100,10 @@ class FakeEngine:
         if change is not None:
             self.changes.append((by, change))
         return ShelfState(self.labels, {}, (), (), ())
+
+    def facts(self) -> tuple[VersionFacts, ...]:
+        self._check()
+        return self.shelf
 
     def in_thread(self, work: Callable[[], T]) -> T:
         self.threaded += 1
