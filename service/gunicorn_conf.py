@@ -27,14 +27,12 @@ class OurLogger(Logger):  # type: ignore[misc]
 
 bind = [f"{_settings.host}:{_settings.port}"]
 workers = _settings.workers
-worker_class = "asgi"
-asgi_lifespan = "on"
-# Stopping waits for open connections; an idle one is closed after this many seconds.
-keepalive = 5
-# A client gets this long to send its headers and between two pieces of its body; a worker's event
-# loop this long to show that it is alive.
+worker_class = "service.web.worker.GreenletWorker"
+# Seconds that a worker's event loop may take to show that it is alive. How long clients may take is
+# in service/web/limits.py.
 timeout = 30
-graceful_timeout = int(_settings.shutdown_s)
+# The worker itself stops after shutdown_s; gunicorn only waits for it.
+graceful_timeout = int(_settings.shutdown_s) + 3
 logger_class = OurLogger
 loglevel = _settings.log_level
 control_socket_disable = True

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 ENGINE = [sys.executable, "-m", "service.engine.process"]
 HTTP = [
     sys.executable, "-m", "gunicorn", "--config", "python:service.gunicorn_conf",
-    "service.web.asgi:create_asgi()",
+    "service.web.wsgi:create_service()",
 ]  # fmt: skip
 
 FIRST_RESTART_S = 0.5

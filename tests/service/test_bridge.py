@@ -3,55 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Generator
-from typing import Any
 
 import pytest
 from flask import Flask, request
+from werkzeug.test import EnvironBuilder
 
-from service.web.bridge import WsgiOnAsgi, wait_for
-
-LIMIT = 1000
+from service.web.bridge import FAILED, Headers, RunningRequest, WsgiApp, wait_for
 
 
 class Caller:
-    """An ASGI server's side of one request."""
+    """A connection's side of one request."""
 
-    def __init__(
-        self, body: list[bytes], *, headers: list[tuple[bytes, bytes]] | None = None
-    ) -> None:
-        self.body = body
-        self.headers = headers or []
-        self.received = 0
-        self.sent: list[Any] = []
+    def __init__(self, body: bytes = b"") -> None:
+        self.environ = EnvironBuilder(method="POST", data=body).get_environ()
+        self.status = ""
+        self.body = b""
+        self.done = asyncio.Event()
+        self.running: RunningRequest | None = None
 
-    async def receive(self) -> dict[str, Any]:
-        if self.received == len(self.body):
-            return {"type": "http.disconnect"}
-        chunk = self.body[self.received]
-        self.received += 1
-        more = self.received < len(self.body)
-        return {"type": "http.request", "body": chunk, "more_body": more}
+    def answered(self, status: str, headers: Headers, body: bytes) -> None:
+        assert not self.done.is_set(), "a request is answered once"
+        self.status, self.body = status, body
+        self.done.set()
 
-    async def send(self, message: Any) -> None:
-        self.sent.append(message)
-
-    def scope(self, path: str = "/") -> dict[str, Any]:
-        return {
-            "type": "http", "method": "POST", "path": path, "query_string": b"a=%2F+b",
-            "http_version": "1.1", "scheme": "http", "server": ("host", 80), "client": ("peer", 1),
-            "headers": self.headers,
-        }  # fmt: skip
-
-    @property
-    def status(self) -> int:
-        status: int = self.sent[0]["status"]
-        return status
-
-    @property
-    def answer(self) -> bytes:
-        body: bytes = self.sent[1]["body"]
-        return body
+    def begin(self, app: WsgiApp) -> None:
+        self.running = RunningRequest(app, self.environ, self.answered)
+        self.running.start()
 
 
 @pytest.fixture
@@ -59,30 +38,21 @@ def app() -> Flask:
     return Flask(__name__)
 
 
-def serve(app: Flask, *callers: Caller, path: str = "/") -> None:
-    async def all_at_once() -> None:
-        asgi = WsgiOnAsgi(app.wsgi_app, max_body=LIMIT)
-        await asyncio.gather(*(asgi(each.scope(path), each.receive, each.send) for each in callers))
-
-    asyncio.run(all_at_once())
+def view(app: Flask, answer: Callable[[], str]) -> None:
+    app.add_url_rule("/", view_func=answer, methods=["POST"])
 
 
-def echo(app: Flask, seen: Callable[[], str]) -> None:
-    app.add_url_rule("/", view_func=seen, methods=["POST"])
+def serve(app: WsgiApp, *bodies: bytes) -> list[Caller]:
+    async def all_at_once() -> list[Caller]:
+        callers = [Caller(body) for body in bodies]
+        for each in callers:
+            each.begin(app)
+        async with asyncio.timeout(10):
+            for each in callers:
+                await each.done.wait()
+        return callers
 
-
-def test_a_view_sees_body_query_and_headers(app: Flask) -> None:
-    echo(app, lambda: f"{request.get_data()!r} {request.args['a']!r} {request.headers['X-One']}")
-    caller = Caller([b"one", b"two"], headers=[(b"x-one", b"1"), (b"x-one", b"2")])
-    serve(app, caller)
-    assert caller.answer == b"b'onetwo' '/ b' 1,2"
-
-
-def test_a_path_beyond_ascii_arrives_whole(app: Flask) -> None:
-    app.add_url_rule("/<name>", view_func=lambda name: name, methods=["POST"])
-    caller = Caller([b""])
-    serve(app, caller, path="/größe")
-    assert caller.answer == "größe".encode()
+    return asyncio.run(all_at_once())
 
 
 def test_views_wait_without_holding_each_other_up(app: Flask) -> None:
@@ -90,32 +60,97 @@ def test_views_wait_without_holding_each_other_up(app: Flask) -> None:
     gate: dict[bytes, asyncio.Event] = {b"a": asyncio.Event(), b"b": asyncio.Event()}
     other = {b"a": b"b", b"b": b"a"}
 
-    def view() -> str:
+    def meet() -> str:
         name = request.get_data()
         gate[name].set()
-        wait_for(asyncio.wait_for(gate[other[name]].wait(), 5))
+        wait_for(gate[other[name]].wait())
         assert request.get_data() == name, "each request keeps its own context"
         return name.decode()
 
-    echo(app, view)
-    first, second = Caller([b"a"]), Caller([b"b"])
-    serve(app, first, second)
-    assert (first.answer, second.answer) == (b"a", b"b")
+    view(app, meet)
+    first, second = serve(app.wsgi_app, b"a", b"b")
+    assert (first.body, second.body) == (b"a", b"b")
+
+
+def test_what_is_done_already_is_not_waited_for(app: Flask) -> None:
+    async def serve_one() -> Caller:
+        done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        done.set_result("there")
+        view(app, lambda: wait_for(done))
+        caller = Caller()
+        caller.begin(app.wsgi_app)
+        assert caller.done.is_set(), "before the event loop ran again"
+        return caller
+
+    assert asyncio.run(serve_one()).body == b"there"
 
 
 def test_what_was_waited_for_raises_inside_the_view(app: Flask) -> None:
     async def fail() -> None:
         raise LookupError("gone")
 
-    def view() -> str:
+    def wait() -> str:
         with pytest.raises(LookupError, match="gone"):
             wait_for(fail())
         return "caught"
 
-    echo(app, view)
-    caller = Caller([b""])
-    serve(app, caller)
-    assert caller.answer == b"caught"
+    view(app, wait)
+    (caller,) = serve(app.wsgi_app, b"")
+    assert caller.body == b"caught"
+
+
+def test_cancelling_ends_the_wait_and_nothing_is_answered(app: Flask) -> None:
+    ended: list[str] = []
+
+    def wait() -> str:
+        try:
+            return wait_for(asyncio.get_running_loop().create_future())
+        finally:
+            ended.append("ended")
+
+    async def cancel() -> Caller:
+        caller = Caller()
+        caller.begin(app.wsgi_app)
+        assert caller.running is not None
+        caller.running.cancel()
+        while not ended:
+            await asyncio.sleep(0)
+        assert caller.running.dead
+        return caller
+
+    view(app, wait)
+    assert not asyncio.run(cancel()).done.is_set()
+
+
+def test_an_application_that_fails_is_answered_500(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(environ: object, start_response: object) -> list[bytes]:
+        raise LookupError("no such thing")
+
+    with caplog.at_level(logging.ERROR):
+        (caller,) = serve(broken, b"")
+    assert caller.status == FAILED
+    assert "no such thing" in caplog.text
+
+
+def test_an_answers_iterator_is_closed() -> None:
+    class Chunks:
+        closed = 0
+
+        def __iter__(self) -> Generator[bytes]:
+            yield b"one "
+            yield b"two"
+
+        def close(self) -> None:
+            self.closed += 1
+
+    chunks = Chunks()
+
+    def app(environ: object, start_response: Callable[[str, Headers], object]) -> Chunks:
+        start_response("200 OK", [])
+        return chunks
+
+    (caller,) = serve(app, b"")
+    assert (caller.body, chunks.closed) == (b"one two", 1)
 
 
 def test_waiting_outside_a_request_is_an_error_not_a_hang() -> None:
@@ -125,50 +160,3 @@ def test_waiting_outside_a_request_is_an_error_not_a_hang() -> None:
 
     with pytest.raises(RuntimeError, match="outside a request"):
         wait_for(Nothing())
-
-
-@pytest.mark.parametrize(
-    ("body", "headers"),
-    [
-        pytest.param([b"x" * 400] * 5, [], id="streamed"),
-        pytest.param([b"x" * 400] * 5, [(b"content-length", b"2000")], id="announced"),
-    ],
-)
-def test_a_body_over_the_limit_is_told_to_the_app_and_read_to_its_end(
-    app: Flask, body: list[bytes], headers: list[tuple[bytes, bytes]]
-) -> None:
-    echo(app, lambda: f"{request.environ['hotshelf.body_too_large']} {request.get_data()!r}")
-    caller = Caller(body, headers=headers)
-    serve(app, caller)
-    assert caller.answer == b"True b''"
-    assert caller.received == len(body), "so that the client can finish sending and read the answer"
-    assert (b"connection", b"close") in caller.sent[0]["headers"]
-
-
-def test_a_body_at_the_limit_is_taken(app: Flask) -> None:
-    echo(app, lambda: f"{request.environ['hotshelf.body_too_large']} {len(request.get_data())}")
-    caller = Caller([b"x" * LIMIT])
-    serve(app, caller)
-    assert caller.answer == f"False {LIMIT}".encode()
-
-
-def test_a_client_that_leaves_halfway_never_reaches_a_view(app: Flask) -> None:
-    calls: list[str] = []
-
-    def view() -> str:
-        calls.append("called")
-        return ""
-
-    echo(app, view)
-    caller = Caller([b"half"])
-
-    async def receive() -> dict[str, Any]:
-        if caller.received:
-            return {"type": "http.disconnect"}
-        caller.received += 1
-        return {"type": "http.request", "body": b"half", "more_body": True}
-
-    caller.receive = receive  # type: ignore[method-assign]
-    serve(app, caller)
-    assert calls == []
-    assert caller.sent == []

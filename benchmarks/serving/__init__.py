@@ -1,0 +1,1 @@
+"""How fast Hotshelf serves, next to its peers and to ONNX Runtime alone."""

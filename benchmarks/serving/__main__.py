@@ -1,0 +1,167 @@
+"""Requests/s, latencies, CPU and memory of Hotshelf, its peers and ONNX Runtime alone, in one run.
+
+    python -m benchmarks.serving --model NAME=FILE.onnx … [--servers hotshelf,mosec,fastapi]
+        [--connections 1,8,32,64] [--rounds 2] [--seconds 6] [--images FOLDER] [--save]
+
+The rounds of all servers alternate, each round with servers started afresh, and medians over the
+rounds are shown. The load generator (wrk, one thread, closed loop) shares the cores.
+"CPU outside" is what all processes of the service use, but for the threads that run the model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.results_file import write_results
+from benchmarks.serving.load import Bodies, post
+from benchmarks.serving.processes import cpu, family, memory_mb
+from benchmarks.serving.requests import image_bodies, protocol_bodies, tensor_bodies
+from benchmarks.serving.servers import HOTSHELF, server
+
+WARM_UP_CONNECTIONS = 32
+WARM_UP_S = 3.0
+BULK_CONNECTIONS = 8
+BULK_IMAGES = 16
+PEER = "peer"
+
+
+def main() -> int:
+    """Run the rounds, print a table, keep the results if asked to."""
+    options = parse()
+    models = {name: Path(file) for name, file in options.model}
+    with tempfile.TemporaryDirectory(prefix="hotshelf-serving-") as folder:
+        work = Path(folder)
+        jpegs = image_bodies(work / "jpegs", options.images)
+        bulk = {
+            HOTSHELF: protocol_bodies(work / "protocol", images_each=BULK_IMAGES),
+            PEER: tensor_bodies(work / "tensors", images_each=BULK_IMAGES),
+        }
+        results = {
+            name: measure_model(model, work, jpegs, bulk, options) for name, model in models.items()
+        }
+    for name, result in results.items():
+        show(name, result)
+    if options.save:
+        command = "serving " + " ".join(sys.argv[1:])
+        print(write_results("serving", command=command, machine=machine(), results=results))
+    return 0
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.serving",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    pair = lambda text: tuple(text.split("=", 1))  # noqa: E731
+    names = lambda text: text.split(",")  # noqa: E731
+    numbers = lambda text: [int(each) for each in text.split(",")]  # noqa: E731
+    parser.add_argument("--model", type=pair, action="append", required=True)
+    parser.add_argument("--servers", type=names, default=[HOTSHELF, "mosec", "fastapi"])
+    parser.add_argument("--connections", type=numbers, default=[1, 8, 32, 64])
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=6)
+    parser.add_argument("--images", type=Path, help="folder of 64×64 JPEGs; else some are drawn")
+    parser.add_argument("--no-ceilings", action="store_true")
+    parser.add_argument("--save", action="store_true")
+    return parser.parse_args()
+
+
+def measure_model(
+    model: Path, work: Path, jpegs: Bodies, bulk: dict[str, Bodies], options: argparse.Namespace
+) -> dict[str, Any]:
+    """Return medians over the rounds for every server, and the ceilings."""
+    rounds: dict[str, list[dict[str, float]]] = {name: [] for name in options.servers}
+    ceilings = []
+    for each in range(options.rounds):
+        if not options.no_ceilings:
+            ceilings.append(alone(model, jpegs))
+        for name in options.servers if each % 2 == 0 else reversed(options.servers):
+            with server(name, model, work, jpegs) as running:
+                own_bulk = bulk.get(name, bulk[PEER])
+                rounds[name].append(measure(running.pid, running.url, jpegs, own_bulk, options))
+                rounds[name][-1]["first_answer_s"] = round(running.first_answer_s, 2)
+    servers = {name: median_of(values) for name, values in rounds.items()}
+    return {"ceilings": ceilings, "servers": servers}
+
+
+def measure(
+    pid: int, url: str, jpegs: Bodies, bulk: Bodies, options: argparse.Namespace
+) -> dict[str, float]:
+    """Return one server's figures, flat: `rate_32`, `p99_ms_32`, `cpu_outside_ms_32`, …."""
+    figures: dict[str, float] = {}
+    post(url, jpegs, connections=WARM_UP_CONNECTIONS, seconds=WARM_UP_S)
+    for count in options.connections:
+        before = cpu(family(pid))
+        seen = post(url, jpegs, connections=count, seconds=options.seconds)
+        used = cpu(family(pid)) - before
+        figures |= {
+            f"rate_{count}": seen.rate,
+            f"p50_ms_{count}": seen.p50_ms,
+            f"p99_ms_{count}": seen.p99_ms,
+            f"cpu_ms_{count}": 1000 * used.total_s / seen.requests,
+            f"cpu_outside_ms_{count}": 1000 * (used.total_s - used.inference_s) / seen.requests,
+            f"errors_{count}": seen.errors,
+        }
+    seen = post(url, bulk, connections=BULK_CONNECTIONS, seconds=options.seconds)
+    figures["bulk_images_s"] = seen.rate * bulk.images_each
+    figures["bulk_errors"] = seen.errors
+    figures["memory_mb"] = memory_mb(family(pid))
+    return figures
+
+
+def alone(model: Path, jpegs: Bodies) -> dict[str, Any]:
+    """Return what ONNX Runtime and the decoder do in a process of their own."""
+    command = [sys.executable, "-m", "benchmarks.serving.ceilings", str(model), str(jpegs.folder)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    measured: dict[str, Any] = json.loads(ended.stdout)
+    return measured
+
+
+def median_of(rounds: list[dict[str, float]]) -> dict[str, float]:
+    """Return the median of each figure."""
+    return {key: round(statistics.median(each[key] for each in rounds), 3) for key in rounds[0]}
+
+
+def show(name: str, result: dict[str, Any]) -> None:
+    """Print one model's table."""
+    for ceiling in result["ceilings"]:
+        best = max(ceiling["ort"], key=lambda each: each["images_s"])
+        one = min(each["run_ms"] for each in ceiling["ort"] if each["batch"] == 1)
+        print(
+            f"{name}: ONNX Runtime alone {best['images_s']:.0f} images/s (threads {best['threads']}"
+            f", streams {best['streams']}, batch {best['batch']}), batch 1 in {one} ms; "
+            f"decoding {ceiling['decode_us']} µs"
+        )
+    for server_name, figures in result["servers"].items():
+        print(f"{name} {server_name}")
+        for key, value in figures.items():
+            print(f"    {key:20} {value}")
+
+
+def machine() -> dict[str, Any]:
+    """Return what the numbers depend on."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line for line in lines if line.startswith("model name")), platform.machine())
+    return {
+        "cpu": model.partition(":")[2].strip() or model,
+        "cores": os.cpu_count(),
+        "load_of_15_minutes": os.getloadavg()[2],
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("onnxruntime", "flask", "gunicorn", "numpy")},
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""What nothing can beat: ONNX Runtime alone, and decoding alone, each in a process of its own.
+
+    python -m benchmarks.serving.ceilings MODEL.onnx FOLDER_OF_JPEGS
+
+prints JSON: images/s by threads × streams × batch, and the microseconds that decoding a JPEG takes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from imaging import decode_image
+
+SECONDS = 1.0
+BATCHES = (1, 4, 8, 16, 32)
+# (threads of one run, runs at a time, whether waiting threads spin)
+SHAPES = ((1, 1, False), (1, 2, False), (2, 1, False), (2, 1, True))
+
+
+def main() -> None:
+    """Measure and print."""
+    model, images = sys.argv[1:]
+    print(json.dumps({"ort": runtime(model), "decode_us": decoding(Path(images))}))
+
+
+def runtime(model: str) -> list[dict[str, Any]]:
+    """Return images/s, and ms a run takes, for each shape and batch."""
+    results = []
+    for threads, streams, spinning in SHAPES:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
+        options.log_severity_level = 3
+        session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        for batch in BATCHES:
+            runs_s = _rate(session, batch, streams)
+            results.append(
+                {
+                    "threads": threads,
+                    "streams": streams,
+                    "spinning": spinning,
+                    "batch": batch,
+                    "images_s": round(runs_s * batch, 1),
+                    "run_ms": round(1000 * streams / runs_s, 2),
+                }
+            )
+    return results
+
+
+def _rate(session: ort.InferenceSession, batch: int, streams: int) -> float:
+    """Return how many runs a second all streams together finish."""
+    images = np.random.default_rng(0).integers(0, 256, (batch, 64, 64, 3), dtype=np.uint8)
+    counts = [0] * streams
+    session.run(None, {"image": images})
+    ends = time.perf_counter() + SECONDS
+
+    def stream(index: int) -> None:
+        while time.perf_counter() < ends:
+            session.run(None, {"image": images})
+            counts[index] += 1
+
+    threads = [threading.Thread(target=stream, args=(index,)) for index in range(streams)]
+    started = time.perf_counter()
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    return sum(counts) / (time.perf_counter() - started)
+
+
+def decoding(folder: Path) -> float:
+    """Return the microseconds that decoding one of the JPEGs takes."""
+    images = [path.read_bytes() for path in sorted(folder.glob("*.bin"))]
+    count = 0
+    started = time.perf_counter()
+    while time.perf_counter() < started + SECONDS:
+        for each in images:
+            decode_image(each)
+        count += len(images)
+    return round((time.perf_counter() - started) / count * 1e6, 1)
+
+
+if __name__ == "__main__":
+    main()

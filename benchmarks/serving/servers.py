@@ -1,0 +1,159 @@
+"""Starts what is measured: Hotshelf from its own environment, each peer from one made for it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.serving.load import Bodies
+from model_store import Lineage, Signature, TensorSpec, open_store
+
+ROOT = Path(__file__).resolve().parents[2]
+HOTSHELF = "hotshelf"
+PEERS = Path(__file__).with_name("peers")
+SERVICE_PYTHON = ROOT / ".venv" / "service" / "bin" / "python"
+# How each peer is started in its environment; PORT is in the command, MODEL in the environment.
+COMMANDS = {
+    "mosec": ["bin/python", "mosec_app.py", "--address", "127.0.0.1", "--port", "{port}"],
+    "fastapi": ["bin/uvicorn", "--port", "{port}", "--no-access-log", "fastapi_app:app"],
+}
+START_S = 60.0
+CLASSES = 200
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that answers."""
+
+    pid: int
+    url: str
+    first_answer_s: float
+
+
+@contextlib.contextmanager
+def server(name: str, model: Path, work: Path, first: Bodies) -> Iterator[Running]:
+    """Run a server with the model until the end of the block; it has answered once by then."""
+    port = _free_port()
+    started = time.monotonic()
+    with (work / f"{name}.log").open("ab") as log:
+        if name == HOTSHELF:
+            process = _hotshelf(model, work, port, log.fileno())
+        else:
+            process = _peer(name, model, port, log.fileno())
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for_answer(process, url, first)
+        yield Running(process.pid, url, time.monotonic() - started)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def environment(name: str, cache: Path) -> Path:
+    """Return the peer's virtual environment, made from its pinned requirements where it isn't."""
+    folder = cache / name
+    requirements = PEERS / f"{name}.txt"
+    done = folder / "installed.txt"
+    if not done.exists() or done.read_bytes() != requirements.read_bytes():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        subprocess.run(
+            [folder / "bin" / "pip", "install", "--quiet", "-r", requirements], check=True
+        )
+        done.write_bytes(requirements.read_bytes())
+    return folder
+
+
+def publish(model: Path, work: Path) -> str:
+    """Return the URL of a store whose one version is the model."""
+    folder = work / f"version-{model.stem}"
+    url = f"file://{work}/shelf-{model.stem}"
+    if folder.exists():
+        return url
+    folder.mkdir()
+    shutil.copyfile(model, folder / "model.onnx")
+    (folder / "saved_model.pb").write_bytes(b"not read by the service")
+    names = [{"wnid": f"n{index:08d}", "label": str(index)} for index in range(CLASSES)]
+    (folder / "classes.json").write_text(json.dumps(names))
+    image = TensorSpec(name="image", dtype="uint8", shape=(None, 64, 64, 3))
+    answer = TensorSpec(name="probabilities", dtype="float32", shape=(None, CLASSES))
+    now = "2026-01-01T00:00:00Z"
+    open_store(url).publish(
+        "resnet50",
+        folder,
+        signature=Signature(inputs=(image,), outputs=(answer,)),
+        metrics={"model.onnx": {"top1": 0.5}},
+        lineage=Lineage(
+            code_version="benchmark",
+            data_digest="0" * 64,
+            mode="single",
+            world_size=1,
+            hyperparameters={},
+            started_at=now,
+            finished_at=now,
+            host="benchmark",
+        ),
+    )
+    return url
+
+
+def _hotshelf(model: Path, work: Path, port: int, log: int) -> subprocess.Popen[bytes]:
+    own = {key: value for key, value in os.environ.items() if not key.startswith("HOTSHELF_")}
+    settings = {
+        "HOTSHELF_STORE": publish(model, work),
+        "HOTSHELF_CACHE": str(work / "cache"),
+        "HOTSHELF_PORT": str(port),
+    }
+    chosen = {key: value for key, value in os.environ.items() if key.startswith("HOTSHELF_")}
+    return subprocess.Popen(
+        [SERVICE_PYTHON, "-m", "service"],
+        cwd=ROOT,
+        env={**own, **settings, **chosen},
+        stdout=log,
+        stderr=log,
+    )
+
+
+def _peer(name: str, model: Path, port: int, log: int) -> subprocess.Popen[bytes]:
+    folder = environment(name, ROOT / ".cache" / "peers")
+    program, *arguments = (each.format(port=port) for each in COMMANDS[name])
+    return subprocess.Popen(
+        [folder / program, *arguments],
+        cwd=PEERS,
+        env={**os.environ, "MODEL": str(model.resolve()), "PYTHONPATH": str(PEERS)},
+        stdout=log,
+        stderr=log,
+    )
+
+
+def _wait_for_answer(process: subprocess.Popen[bytes], url: str, first: Bodies) -> None:
+    request = urllib.request.Request(  # noqa: S310 - our own http URL
+        url + first.path, (first.folder / "000.bin").read_bytes(), {"Content-Type": "image/jpeg"}
+    )
+    ends = time.monotonic() + START_S
+    while time.monotonic() < ends:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with status {process.returncode}")
+        try:
+            with urllib.request.urlopen(request, timeout=10):  # noqa: S310 - our own http URL
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.02)
+    raise RuntimeError(f"the server gave no answer within {START_S:.0f} s")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
