@@ -3,6 +3,7 @@
 ServiceError
 ├── InvalidRequest        the caller sent something that can't be understood
 │   └── PayloadTooLarge   … or more of it than is allowed
+│       └── TooMuchImage  … in pixels or images, within a body of allowed size
 ├── VersionNotFound       no such version is being served
 ├── NotOnShelf            the store has no such version or label
 ├── Unauthorized          the request's token is missing or unknown
@@ -44,6 +45,12 @@ class PayloadTooLarge(InvalidRequest):
 
     code = "too_large"
     status = 413
+
+
+class TooMuchImage(PayloadTooLarge):
+    """An image has too many pixels, or the request too many images."""
+
+    code = "too_much_image"
 
 
 class VersionNotFound(ServiceError):

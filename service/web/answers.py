@@ -31,7 +31,7 @@ def top_k(
     # Of equals, the lower index comes first, so that the same image always gets the same answer.
     best = np.argsort(-probabilities, kind="stable")[:count]
     return [
-        Prediction(classes[index].label, round(float(probabilities[index]), 6), classes[index].wnid)
+        Prediction(classes[index].label, float(probabilities[index]), classes[index].wnid)
         for index in best.tolist()
     ]
 

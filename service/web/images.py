@@ -1,84 +1,85 @@
-"""From what a request carries to the tensor the engine takes."""
+"""From encoded images to the tensor the engine takes."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imaging import IMAGE_SHAPE, ImageError, ImageTooLarge, decode_image
-from service.errors import InvalidRequest, PayloadTooLarge
+from service.errors import InvalidRequest, TooMuchImage
 from service.ipc.messages import Images
 from service.web.engine import Engine
 
-# Larger images take long enough to decode that other requests shouldn't wait for it.
+# Larger images, or more of them, take long enough to decode that other requests shouldn't wait.
 INLINE_PIXELS = 256 * 256
+INLINE_IMAGES = 8
 
 
 class ImageReader:
-    """Decodes images within the service's limits; raises InvalidRequest for what isn't one."""
+    """Decodes images within the service's limits.
+
+    Raises TooMuchImage over them and InvalidRequest for what isn't an image; of several images,
+    the message says which.
+    """
 
     def __init__(self, engine: Engine, *, max_pixels: int, max_images: int) -> None:
         self._engine = engine
         self._max_pixels = max_pixels
-        self._max_images = max_images
+        self.max_images = max_images
 
     def encoded(self, data: bytes) -> Images:
         """Return one encoded image (JPEG, PNG, …) as uint8 [1, 64, 64, 3]."""
-        try:
-            return self._decode(data)[np.newaxis]
-        except ImageTooLarge as error:
-            raise PayloadTooLarge(str(error)) from None
-        except ImageError as error:
-            raise InvalidRequest(str(error)) from None
+        return self.batch([data])
 
-    def base64(self, text: object) -> Images:
-        """Return one base64-encoded image; a data URL is taken too."""
-        if not isinstance(text, str):
-            raise InvalidRequest("an image in JSON is a string of base64")
-        if text.startswith("data:"):
-            text = text.partition(",")[2]
+    def batch(self, images: Sequence[bytes]) -> Images:
+        """Return encoded images as uint8 [N, 64, 64, 3], in their order."""
+        self.check_count(len(images))
+        if len(images) > INLINE_IMAGES:
+            return self._engine.in_thread(lambda: self._decode_all(images, self._max_pixels))
         try:
-            data = base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise InvalidRequest(f"the image isn't valid base64: {error}") from None
-        return self.encoded(data)
+            return self._decode_all(images, min(INLINE_PIXELS, self._max_pixels))
+        except TooMuchImage:
+            return self._engine.in_thread(lambda: self._decode_all(images, self._max_pixels))
 
-    def instances(self, values: object) -> Images:
-        """Return a list of images, each {"b64": …} or nested [64][64][3] numbers, as one batch."""
-        if not isinstance(values, list) or not values:
-            raise InvalidRequest("expected a list with at least one image")
-        if len(values) > self._max_images:
-            raise PayloadTooLarge(
-                f"{len(values)} images in one request, at most {self._max_images} are allowed"
+    def base64(self, texts: Sequence[str]) -> Images:
+        """Return base64-encoded images; data URLs are taken too."""
+        self.check_count(len(texts))
+        return self.batch([_from_base64(each, index) for index, each in enumerate(texts)])
+
+    def check_count(self, count: int) -> None:
+        """Raise unless a request may have so many images."""
+        if not count:
+            raise InvalidRequest("expected at least one image")
+        if count > self.max_images:
+            raise TooMuchImage(
+                f"{count:,} images in one request, at most {self.max_images} are allowed"
             )
-        if isinstance(values[0], dict):
-            return np.concatenate([self._encoded_instance(each) for each in values])
-        return _pixels(values)
 
-    def _encoded_instance(self, value: Any) -> Images:
-        if not isinstance(value, dict) or set(value) != {"b64"}:
-            raise InvalidRequest('an image is {"b64": "…"} or 64×64×3 numbers, all alike')
-        return self.base64(value["b64"])
+    def _decode_all(self, images: Sequence[bytes], max_pixels: int) -> Images:
+        if len(images) == 1:
+            return self._decode(images[0], max_pixels, "")[np.newaxis]
+        decoded = np.empty((len(images), *IMAGE_SHAPE), np.uint8)
+        for index, data in enumerate(images):
+            decoded[index] = self._decode(data, max_pixels, f"image {index}: ")
+        return decoded
 
-    def _decode(self, data: bytes) -> Images:
+    def _decode(self, data: bytes, max_pixels: int, which: str) -> NDArray[np.uint8]:
         try:
-            return decode_image(data, max_pixels=min(INLINE_PIXELS, self._max_pixels))
-        except ImageTooLarge:
-            return self._engine.in_thread(lambda: decode_image(data, max_pixels=self._max_pixels))
+            return decode_image(data, max_pixels=max_pixels)
+        except ImageTooLarge as error:
+            raise TooMuchImage(f"{which}{error}") from None
+        except ImageError as error:
+            raise InvalidRequest(f"{which}{error}") from None
 
 
-def _pixels(values: list[Any]) -> Images:
+def _from_base64(text: str, index: int) -> bytes:
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
     try:
-        array = np.asarray(values)
-    except ValueError:
-        raise InvalidRequest("the images' numbers form no regular array") from None
-    if array.shape[1:] != IMAGE_SHAPE:
-        raise InvalidRequest(
-            f"the images have shape {list(array.shape)}, expected [N, 64, 64, 3] (RGB)"
-        )
-    if array.dtype.kind != "i" or array.min() < 0 or array.max() > 255:
-        raise InvalidRequest("pixels are whole numbers from 0 to 255")
-    return array.astype(np.uint8)
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequest(f"image {index} isn't valid base64: {error}") from None
