@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 
-from model_store import changing_commands, commands
+from model_store import changing_commands, commands, traffic_commands
 from model_store.arguments import build_parser
 from model_store.console import Console
 from model_store.errors import (
@@ -16,6 +16,7 @@ from model_store.errors import (
     Denied,
     InvalidName,
     InvalidStoreUrl,
+    InvalidTraffic,
     InvalidVersion,
     NoSpace,
     NotFound,
@@ -37,6 +38,9 @@ _COMMANDS: Mapping[str, commands.Command] = {
     "label": changing_commands.label,
     "unlabel": changing_commands.unlabel,
     "rollback": changing_commands.rollback,
+    "weights": traffic_commands.weights,
+    "load": traffic_commands.load,
+    "unload": traffic_commands.unload,
     "delete": changing_commands.delete,
     "gc": changing_commands.gc,
 }
@@ -44,6 +48,7 @@ _EXIT_CODES: Mapping[type[StoreError], int] = {
     InvalidStoreUrl: 2,
     InvalidName: 2,
     InvalidVersion: 2,
+    InvalidTraffic: 2,
     NotFound: 3,
     Conflict: 4,
     Corrupt: 5,

@@ -54,6 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_reading(commands)
     _add_publishing(commands)
     _add_moving(commands)
+    _add_steering(commands)
     _add_cleaning(commands)
     return parser
 
@@ -100,7 +101,9 @@ def _add_reading(commands: _Commands) -> None:
     parser.add_argument("version", metavar="VERSION")
 
     _command(commands, "latest", "Print the number of the newest version.")
-    _command(commands, "history", "Show who moved which label when, and what was deleted.")
+    _command(
+        commands, "history", "Show who changed what when: labels, weights, loading, deletions."
+    )
 
     parser = _command(commands, "diff", "Show two versions side by side.")
     parser.add_argument("left", metavar="VERSION")
@@ -170,6 +173,27 @@ def _add_moving(commands: _Commands) -> None:
 
     parser = _command(commands, "rollback", "Undo the last move of a label.")
     parser.add_argument("label", nargs="?", default="production", metavar="LABEL")
+
+
+def _add_steering(commands: _Commands) -> None:
+    parser = _command(
+        commands, "weights", "Share requests that name no version out among versions, or show how."
+    )
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument(
+        "weights",
+        nargs="*",
+        default=[],
+        metavar="VERSION=WEIGHT",
+        help="such as 6=90 7=10; none: show those that are set",
+    )
+    kind.add_argument("--clear", action="store_true", help="send all of them to one version again")
+
+    parser = _command(commands, "load", "Have services load a version beside those they choose.")
+    parser.add_argument("version", metavar="VERSION")
+
+    parser = _command(commands, "unload", "Have services not choose a version any more.")
+    parser.add_argument("version", metavar="VERSION")
 
 
 def _add_cleaning(commands: _Commands) -> None:

@@ -118,9 +118,7 @@ class VersionCache:
         folder = self._home(url, model) / f"{entry.version}-{entry.manifest_sha256[:12]}"
         path = folder / MANIFEST
         try:
-            return decode_manifest(
-                path.read_bytes(), sha256=entry.manifest_sha256, where=str(path)
-            )
+            return decode_manifest(path.read_bytes(), sha256=entry.manifest_sha256, where=str(path))
         except (OSError, Corrupt):
             return None
 

@@ -9,6 +9,7 @@ is written down in `catalog_json.py`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -17,7 +18,7 @@ import msgspec
 from model_store.errors import Corrupt, NotFound
 from model_store.runs import Runs, holds, numbers_of
 
-Action = Literal["label", "unlabel", "rollback", "delete", "refused"]
+Action = Literal["label", "unlabel", "rollback", "delete", "refused", "weights", "load", "unload"]
 
 _LISTED_VERSIONS = 10
 
@@ -37,7 +38,8 @@ class Event(msgspec.Struct, frozen=True):
 
     `before` and `after` are versions: None where the label pointed at nothing. For a deletion
     `label` is None and `before` is the version that went. A `refused` event is a move that lost
-    to another one; `after` is where it would have gone.
+    to another one; `after` is where it would have gone. A `load` has the version in `after`, an
+    `unload` in `before`; `weights` have the shares of requests before and after.
     """
 
     at: str
@@ -46,6 +48,8 @@ class Event(msgspec.Struct, frozen=True):
     label: str | None
     before: int | None
     after: int | None
+    weights_before: dict[int, int] = {}
+    weights_after: dict[int, int] = {}
 
 
 class Reservation(msgspec.Struct, frozen=True):
@@ -84,6 +88,10 @@ class Catalog:
     many) and of the labelled ones; `version_pages` hold all others. `history` is the newest
     events, `event_pages` hold those before. `doomed` are versions whose deletion was decided but
     whose files may still be there. `sweeps` counts how often `gc` removed pages.
+
+    `weights` share out requests that name no version, relative to their sum; empty where all go to
+    one. `loaded` and `unloaded` are versions, ascending, that services are to have loaded, or not,
+    whatever else they'd choose. `traffic_changes` counts how often any of the three was changed.
     """
 
     model: str
@@ -96,6 +104,10 @@ class Catalog:
     version_pages: tuple[VersionPage, ...] = ()
     event_pages: tuple[EventPage, ...] = ()
     sweeps: int = 0
+    weights: dict[int, int] = field(default_factory=dict)
+    loaded: tuple[int, ...] = ()
+    unloaded: tuple[int, ...] = ()
+    traffic_changes: int = 0
     etag: str | None = None
 
     @property
@@ -118,6 +130,11 @@ class Catalog:
     def archived_events(self) -> int:
         """How many events lie in pages."""
         return sum(page.count for page in self.event_pages)
+
+    @property
+    def shares(self) -> str:
+        """The weights as people write them."""
+        return shares(self.weights)
 
     def exists(self, version: int) -> bool:
         """Tell whether there is such a version, archived or not."""
@@ -162,6 +179,11 @@ class Catalog:
         return f"it has {newest}" + (f" and {hidden} older ones" if hidden > 0 else "")
 
 
+def shares(weights: Mapping[int, int]) -> str:
+    """Return weights as people write them: `6=90 7=10`, or `none`."""
+    return " ".join(f"{version}={weight}" for version, weight in weights.items()) or "none"
+
+
 def check_catalog(catalog: Catalog, where: str) -> Catalog:
     """Return the catalog; raise Corrupt where its parts contradict each other."""
     rows = [entry.version for entry in catalog.versions]
@@ -175,4 +197,16 @@ def check_catalog(catalog: Catalog, where: str) -> Catalog:
         raise Corrupt(f"{where}: a reserved number is published; restore the catalog from a copy")
     if not set(catalog.labels.values()) <= set(rows):
         raise Corrupt(f"{where}: a label points at no version; restore the catalog from a copy")
+    _check_traffic(catalog, where)
     return catalog
+
+
+def _check_traffic(catalog: Catalog, where: str) -> None:
+    named = {*catalog.weights, *catalog.loaded, *catalog.unloaded}
+    if not all(map(catalog.exists, named)) or set(catalog.loaded) & set(catalog.unloaded):
+        raise Corrupt(
+            f"{where}: versions to be loaded don't exist, or are to be unloaded too; restore the"
+            " catalog from a copy"
+        )
+    if min(catalog.weights.values(), default=1) < 1:
+        raise Corrupt(f"{where}: a weight isn't positive; restore the catalog from a copy")

@@ -1,8 +1,9 @@
 """The catalog as it is written down.
 
 Versions, events and reservations are rows (JSON arrays), one a line: a difference between two
-catalogs reads line by line. A catalog that has no pages is written in format 1, so that everything
-that ever read catalogs reads it; one that has is written in format 2.
+catalogs reads line by line. Each catalog is written in the oldest format that can say it, so that
+everything that ever read such catalogs reads it: format 2 has pages, format 3 says how services
+share requests out and which versions were loaded or unloaded by hand.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from model_store.names import show
 
 FORMAT = 1
 PAGED_FORMAT = 2
+TRAFFIC_FORMAT = 3
 
 
 class _VersionRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -44,6 +46,8 @@ class _EventRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
     label: str | None
     before: int | None
     after: int | None
+    weights_before: dict[int, int] = {}
+    weights_after: dict[int, int] = {}
 
 
 class _ReservationRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -65,6 +69,10 @@ class _Sheet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version_pages: list[VersionPage] = []
     event_pages: list[EventPage] = []
     sweeps: int = 0
+    weights: dict[int, int] = {}
+    loaded: list[int] = []
+    unloaded: list[int] = []
+    traffic_changes: int = 0
 
 
 class _VersionSheet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,6 +83,10 @@ class _VersionSheet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _EventSheet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: str
     events: list[_EventRow]
+
+
+# Of rows without weights, which older formats write the same way.
+_PLAIN_EVENT_FIELDS = 6
 
 
 class _Stamp(msgspec.Struct, frozen=True):
@@ -90,8 +102,10 @@ _decode_events = msgspec.json.Decoder(_EventSheet).decode
 def encode_catalog(catalog: Catalog) -> bytes:
     """Return the catalog as JSON, one row a line; the ETag isn't part of it."""
     paged = bool(catalog.version_pages or catalog.event_pages or catalog.sweeps)
+    # Once is enough: the history, or a page of it, has events since that older formats don't know.
+    steered = catalog.traffic_changes > 0
     head: dict[str, object] = {
-        "format": PAGED_FORMAT if paged else FORMAT,
+        "format": TRAFFIC_FORMAT if steered else PAGED_FORMAT if paged else FORMAT,
         "model": catalog.model,
         "next_version": catalog.next_version,
         "labels": catalog.labels,
@@ -100,8 +114,13 @@ def encode_catalog(catalog: Catalog) -> bytes:
         "versions": map(_row, catalog.versions),
         "reservations": map(_row, catalog.reservations),
         "doomed": catalog.doomed,
-        "history": map(_row, catalog.history),
+        "history": map(_event_row, catalog.history),
     }
+    if steered:
+        head["weights"] = catalog.weights
+        head["loaded"] = catalog.loaded
+        head["unloaded"] = catalog.unloaded
+        head["traffic_changes"] = catalog.traffic_changes
     if paged:
         head["sweeps"] = catalog.sweeps
         lists["version_pages"] = catalog.version_pages
@@ -116,11 +135,16 @@ def encode_versions(model: str, versions: Iterable[VersionEntry]) -> bytes:
 
 def encode_events(model: str, events: Iterable[Event]) -> bytes:
     """Return a page of events as JSON."""
-    return _encode({"model": model}, {"events": map(_row, events)})
+    return _encode({"model": model}, {"events": map(_event_row, events)})
 
 
 def _row(entry: msgspec.Struct) -> list[object]:
     return list(msgspec.structs.astuple(entry))
+
+
+def _event_row(event: Event) -> list[object]:
+    row = _row(event)
+    return row if event.weights_before or event.weights_after else row[:_PLAIN_EVENT_FIELDS]
 
 
 def _encode(head: Mapping[str, object], lists: Mapping[str, Iterable[object]]) -> bytes:
@@ -164,10 +188,10 @@ def decode_catalog(data: bytes, *, model: str, etag: str | None, where: str) -> 
     """Return the catalog; raise Corrupt for anything but a sound catalog of that model."""
     try:
         stamp = _decode_stamp(data)
-        if stamp.format not in {FORMAT, PAGED_FORMAT}:
+        if not FORMAT <= stamp.format <= TRAFFIC_FORMAT:
             raise Corrupt(
                 f"{where} is written in format {stamp.format} and this Hotshelf reads {FORMAT}"
-                f" and {PAGED_FORMAT}; install the version of Hotshelf that wrote it"
+                f" to {TRAFFIC_FORMAT}; install the version of Hotshelf that wrote it"
             )
         sheet = _decode_sheet(data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -186,6 +210,10 @@ def decode_catalog(data: bytes, *, model: str, etag: str | None, where: str) -> 
         version_pages=tuple(sheet.version_pages),
         event_pages=tuple(sheet.event_pages),
         sweeps=sheet.sweeps,
+        weights=sheet.weights,
+        loaded=tuple(sheet.loaded),
+        unloaded=tuple(sheet.unloaded),
+        traffic_changes=sheet.traffic_changes,
         etag=etag,
     )
     return check_catalog(catalog, where)

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from model_store import tables
-from model_store.catalog import Catalog, VersionEntry
+from model_store.catalog import Catalog, Event, VersionEntry, shares
 from model_store.completion import script
 from model_store.console import Console
 from model_store.diff import compare
@@ -129,9 +129,15 @@ def history(args: argparse.Namespace, store: ModelStore, console: Console) -> in
     if args.json:
         console.json(list(events))
         return 0
-    rows = [(each.at, each.by, each.action, each.label, each.before, each.after) for each in events]
+    rows = [(each.at, each.by, each.action, each.label, *_from_to(each)) for each in events]
     console.say(tables.table(("AT", "BY", "WHAT", "LABEL", "FROM", "TO"), rows))
     return 0
+
+
+def _from_to(event: Event) -> tuple[object, object]:
+    if event.action == "weights":
+        return shares(event.weights_before), shares(event.weights_after)
+    return event.before, event.after
 
 
 def diff(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
@@ -182,7 +188,8 @@ def _changes(before: Catalog, after: Catalog) -> list[dict[str, str]]:
         if not before.exists(entry.version)
     ]
     for event in after.history[max(0, before.event_count - after.archived_events) :]:
-        what = f"{event.action} {event.label or ''} {event.before or '–'} → {event.after or '–'}"
+        origin, target = _from_to(event)
+        what = f"{event.action} {event.label or ''} {origin or '–'} → {target or '–'}"
         changes.append({"at": event.at, "text": f"{event.at} {event.by} {what}"})
     return sorted(changes, key=lambda change: change["at"])
 

@@ -6,6 +6,7 @@
     ├── InvalidStoreUrl   the store's URL can't be understood
     ├── InvalidName       a model, file or label name that could leave the store or confuse a reader
     ├── InvalidVersion    a folder, metric or signature that can't become a version
+    ├── InvalidTraffic    weights that requests can't be shared out by
     ├── NotFound          the model, version, label or file isn't there
     ├── Conflict          somebody else changed it first, or a rule of the shelf forbids it
     ├── Corrupt           bytes that aren't the published ones
@@ -34,6 +35,10 @@ class InvalidName(StoreError):
 
 class InvalidVersion(StoreError):
     """A folder, metric or signature that can't become a version."""
+
+
+class InvalidTraffic(StoreError):
+    """Weights that requests can't be shared out by."""
 
 
 class NotFound(StoreError):

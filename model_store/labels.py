@@ -15,7 +15,7 @@ from model_store.transitions import move_label, note_refusal, roll_back
 
 
 class Labels:
-    """The labels of all models of one store, moved as `who`."""
+    """The labels of all models of one store, moved as `who` where nobody else is named."""
 
     def __init__(
         self, ledger: Ledger, *, who: Callable[[], str], now: Callable[[], datetime]
@@ -24,7 +24,15 @@ class Labels:
         self._who = who
         self._now = now
 
-    def move(self, model: str, label: str, version: int | None, *, seen: Catalog | None) -> Catalog:
+    def move(
+        self,
+        model: str,
+        label: str,
+        version: int | None,
+        *,
+        seen: Catalog | None,
+        by: str | None = None,
+    ) -> Catalog:
         """Point the label at the version, None for nothing; return the catalog after it.
 
         `seen` is the catalog that led to the decision, the newest one by default. Where the label
@@ -32,7 +40,7 @@ class Labels:
         """
         check_label(label)
         before = (seen or self._ledger.read(model)).labels.get(label)
-        at, by = rfc3339(self._now()), self._who()
+        at, by = rfc3339(self._now()), by or self._who()
         try:
             return self._ledger.change(
                 model,
@@ -48,11 +56,13 @@ class Labels:
                 )
             raise
 
-    def roll_back(self, model: str, label: str, *, seen: Catalog | None) -> Catalog:
+    def roll_back(
+        self, model: str, label: str, *, seen: Catalog | None, by: str | None = None
+    ) -> Catalog:
         """Undo the label's last move; return the catalog after it."""
         check_label(label)
         before = (seen or self._ledger.read(model)).labels.get(label)
-        at, by = rfc3339(self._now()), self._who()
+        at, by = rfc3339(self._now()), by or self._who()
         return self._ledger.change(
             model,
             lambda catalog: roll_back(catalog, label, seen=before, at=at, by=by),

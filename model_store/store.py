@@ -21,6 +21,7 @@ from model_store.names import check_model
 from model_store.progress import Progress
 from model_store.publisher import Publisher
 from model_store.puller import Puller
+from model_store.traffic import load, unload, weigh
 from model_store.transitions import doom
 from model_store.url import AzureUrl, FileUrl, parse_store_url
 from model_store.verifier import Damage, Verifier
@@ -153,29 +154,76 @@ class ModelStore:
         return self._puller.pull(manifest, data, destination, files=files, progress=progress)
 
     def label(
-        self, model: str, label: str, version: int, *, seen: Catalog | None = None
+        self,
+        model: str,
+        label: str,
+        version: int,
+        *,
+        seen: Catalog | None = None,
+        by: str | None = None,
     ) -> Catalog:
         """Point the label at the version and return the catalog after that.
 
         `seen` is the catalog that the decision was made on, the newest one by default. Raises
         Conflict, saying who moved the label, where it has moved since; both stand in the history.
+        `by` is who the history is to name, this process's user by default.
         """
-        return self._labels.move(check_model(model), label, version, seen=seen)
+        return self._labels.move(check_model(model), label, version, seen=seen, by=by)
 
-    def unlabel(self, model: str, label: str, *, seen: Catalog | None = None) -> Catalog:
-        """Remove the label and return the catalog after that; `seen` as in `label`."""
-        return self._labels.move(check_model(model), label, None, seen=seen)
+    def unlabel(
+        self, model: str, label: str, *, seen: Catalog | None = None, by: str | None = None
+    ) -> Catalog:
+        """Remove the label and return the catalog after that; `seen` and `by` as in `label`."""
+        return self._labels.move(check_model(model), label, None, seen=seen, by=by)
 
-    def rollback(self, model: str, label: str, *, seen: Catalog | None = None) -> Catalog:
-        """Undo the label's last move and return the catalog after that; `seen` as in `label`.
+    def rollback(
+        self, model: str, label: str, *, seen: Catalog | None = None, by: str | None = None
+    ) -> Catalog:
+        """Undo the label's last move and return the catalog after that; `seen`, `by` as in `label`.
 
         Once more undoes the move before. Raises Conflict where nothing is left to undo or where
         the version that it would go back to was deleted.
         """
-        return self._labels.roll_back(check_model(model), label, seen=seen)
+        return self._labels.roll_back(check_model(model), label, seen=seen, by=by)
+
+    def set_weights(
+        self,
+        model: str,
+        weights: Mapping[int, int],
+        *,
+        seen: Catalog | None = None,
+        by: str | None = None,
+    ) -> Catalog:
+        """Have services share requests that name no version out by weight; `{}` ends that.
+
+        Weights are relative to their sum. Returns the catalog after that; `seen` and `by` as in
+        `label`. Raises NotFound, InvalidTraffic, or Conflict, saying who changed them meanwhile.
+        """
+        before = (seen or self._ledger.read(check_model(model))).weights
+        at, by = identity.rfc3339(self._now()), by or self._who()
+        return self._ledger.change(
+            model, lambda catalog: weigh(catalog, weights, seen=before, at=at, by=by)
+        )
+
+    def load(self, model: str, version: int, *, by: str | None = None) -> Catalog:
+        """Have services load the version beside those that they choose; `by` as in `label`."""
+        at, by = identity.rfc3339(self._now()), by or self._who()
+        return self._ledger.change(
+            check_model(model), lambda catalog: load(catalog, version, at=at, by=by)
+        )
+
+    def unload(self, model: str, version: int, *, by: str | None = None) -> Catalog:
+        """Have services not choose the version any more, until it is loaded, labelled or weighted.
+
+        Raises Conflict while a label or a weight names it; `by` as in `label`.
+        """
+        at, by = identity.rfc3339(self._now()), by or self._who()
+        return self._ledger.change(
+            check_model(model), lambda catalog: unload(catalog, version, at=at, by=by)
+        )
 
     def delete(self, model: str, version: int) -> Catalog:
-        """Delete the version for good; raise Conflict while a label points at it."""
+        """Delete the version for good; raise Conflict while a label or a weight names it."""
         at, by = identity.rfc3339(self._now()), self._who()
         self._ledger.change(
             check_model(model), lambda catalog: doom(catalog, version, at=at, by=by)

@@ -113,17 +113,17 @@ def note_refusal(
 
 
 def doom(catalog: Catalog, version: int, *, at: str, by: str) -> Catalog:
-    """Take the version out of the catalog; raise Conflict while a label points at it."""
+    """Take the version out of the catalog; raise Conflict while a label or weight names it."""
     if version in catalog.doomed:
         return catalog
     catalog.check_exists(version)
-    labels = ", ".join(catalog.labels_of(version))
-    if labels:
-        raise Conflict(
-            f"{catalog.model} {version} is labelled {labels}; move or remove the label first"
-        )
+    check_unused(catalog, version)
+    marked = version in catalog.loaded or version in catalog.unloaded
     return replace(
         catalog,
+        loaded=without_version(catalog.loaded, version),
+        unloaded=without_version(catalog.unloaded, version),
+        traffic_changes=catalog.traffic_changes + marked,
         versions=tuple(kept for kept in catalog.versions if kept.version != version),
         version_pages=_pages_without(catalog.version_pages, version),
         doomed=(*catalog.doomed, version),
@@ -148,6 +148,25 @@ def reclaim(catalog: Catalog, tokens: frozenset[str]) -> Catalog:
 def sweep(catalog: Catalog) -> Catalog:
     """Make every change fail that was prepared on this catalog and may name a page it wrote."""
     return replace(catalog, sweeps=catalog.sweeps + 1)
+
+
+def without_version(versions: tuple[int, ...], version: int) -> tuple[int, ...]:
+    """Return the versions but this one."""
+    return tuple(each for each in versions if each != version)
+
+
+def check_unused(catalog: Catalog, version: int) -> None:
+    """Raise Conflict while a label points at the version or it has a share of the requests."""
+    labels = ", ".join(catalog.labels_of(version))
+    if labels:
+        raise Conflict(
+            f"{catalog.model} {version} is labelled {labels}; move or remove the label first"
+        )
+    if version in catalog.weights:
+        raise Conflict(
+            f"{catalog.model} {version} has a share of the requests ({catalog.shares});"
+            " set other weights first"
+        )
 
 
 def _pages_without(pages: tuple[VersionPage, ...], version: int) -> tuple[VersionPage, ...]:

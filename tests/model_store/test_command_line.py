@@ -137,6 +137,31 @@ def test_label_from_refuses_when_the_label_is_elsewhere(shelf: Run) -> None:
     assert shelf("label", "production", "1", "--from", "2").code == 0
 
 
+def test_weights_are_shown_set_and_cleared(shelf: Run) -> None:
+    shelf("label", "production", 1)
+    assert shelf("weights").out == "resnet50: none\n"
+    assert shelf("weights", "production=90", "2=10").out == "resnet50: none → 1=90 2=10\n"
+    assert shelf("weights", "--json").json["after"] == {"1": 90, "2": 10}
+    assert shelf("weights", "--clear").out == "resnet50: 1=90 2=10 → none\n"
+    assert "none       1=90 2=10" in shelf("history").out
+
+
+@pytest.mark.parametrize("weights", [("2",), ("2=x",), ("2=0",), ("2=1", "2=3")])
+def test_weights_that_mean_nothing_are_wrong_usage(shelf: Run, weights: tuple[str, ...]) -> None:
+    answer = shelf("weights", *weights)
+    assert answer.code == 2
+    assert answer.err.startswith("error: ")
+
+
+def test_a_version_is_loaded_and_unloaded_by_hand(shelf: Run) -> None:
+    assert "resnet50 1: loaded wherever services follow" in shelf("load", 1).out
+    assert shelf("unload", 1, "--json").json == {
+        "model": "resnet50", "loaded": [], "unloaded": [1],
+    }  # fmt: skip
+    shelf("label", "production", 2)
+    assert shelf("unload", "production").code == 4
+
+
 def test_diff_puts_metrics_lineage_and_size_side_by_side(shelf: Run) -> None:
     text = shelf("diff", "1", "latest").out
     assert "metrics model.onnx top1" in text

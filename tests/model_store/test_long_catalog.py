@@ -27,6 +27,7 @@ from model_store.identity import now
 from model_store.labels import Labels
 from model_store.layout import parse_page
 from model_store.ledger import Ledger
+from model_store.traffic import load, unload, weigh
 from model_store.transitions import commit, doom, reserve
 from tests.model_store.material import AT, MODEL, entry, long_catalog, make_folder, publish
 from tests.model_store.memory_backend import MemoryBackend
@@ -70,6 +71,10 @@ class Shelf:
         at = self.clock.isoformat()
         self.ledger.change(MODEL, lambda catalog: doom(catalog, version, at=at, by="a"))
 
+    def change(self, transition: Callable[..., Catalog], **named: object) -> None:
+        at = self.tick().isoformat()
+        self.ledger.change(MODEL, lambda catalog: transition(catalog, **named, at=at, by="a"))
+
     def gc(self) -> None:
         Collector(self.backend, self.ledger, now=now).collect(
             MODEL, older_than=AT_ONCE, dry_run=False
@@ -105,6 +110,21 @@ def delete(version: int) -> Deed:
     return lambda shelf: shelf.delete(version)
 
 
+def weigh_alone(version: int) -> Deed:
+    def deed(shelf: Shelf) -> None:
+        shelf.change(weigh, weights={version: 1}, seen=shelf.ledger.read(MODEL).weights)
+
+    return deed
+
+
+def load_by_hand(version: int) -> Deed:
+    return lambda shelf: shelf.change(load, version=version)
+
+
+def unload_by_hand(version: int) -> Deed:
+    return lambda shelf: shelf.change(unload, version=version)
+
+
 def publish_some(number: int) -> Deed:
     def deed(shelf: Shelf) -> None:
         for _ in range(number):
@@ -119,6 +139,9 @@ deeds = st.one_of(
     st.builds(unlabel, labels),
     st.builds(roll_back, labels),
     st.builds(delete, versions),
+    st.builds(weigh_alone, versions),
+    st.builds(load_by_hand, versions),
+    st.builds(unload_by_hand, versions),
     st.just(Shelf.gc),
 )
 
