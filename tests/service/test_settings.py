@@ -79,3 +79,39 @@ def test_secrets_are_masked_where_settings_are_shown() -> None:
     assert "key" not in shown
     assert "secret" not in shown
     assert "account/container" in shown
+
+
+TOKEN = "alice-secret-1234"
+
+
+def test_tokens_are_masked_and_passed_on_without_being_told(tmp_path: Path) -> None:
+    given = Settings.from_environment({"HOTSHELF_ADMIN_TOKENS": f"alice:{TOKEN}"})
+    file = tmp_path / "tokens"
+    file.write_text(f"# ours\nalice:{TOKEN}\n")
+    read = Settings.from_environment({"HOTSHELF_ADMIN_TOKENS_FILE": str(file)})
+    assert given == read == Settings.from_environment(given.environment())
+    assert given.admin_tokens.who(TOKEN) == "alice"
+    assert "alice:***" in given.describe()
+    digest = str(given.admin_tokens).rpartition("$")[2]
+    for shown in (given.describe(), repr(given), str(given.environment())):
+        assert TOKEN not in shown
+    assert digest not in given.describe()
+
+
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [
+        ({"HOTSHELF_ADMIN_TOKENS": f"{TOKEN}"}, r"ADMIN_TOKENS=\*\*\* isn't allowed"),
+        ({"HOTSHELF_ADMIN_TOKENS_FILE": "/nowhere"}, "'/nowhere' can't be read"),
+        (
+            {"HOTSHELF_PREDICT_TOKENS": f"a:{TOKEN}", "HOTSHELF_PREDICT_TOKENS_FILE": "/nowhere"},
+            "give one of them",
+        ),
+    ],
+)
+def test_tokens_that_cannot_be_used_are_refused_without_being_shown(
+    environment: dict[str, str], reason: str
+) -> None:
+    with pytest.raises(SettingsError, match=reason) as caught:
+        Settings.from_environment(environment)
+    assert TOKEN not in str(caught.value)
