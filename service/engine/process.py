@@ -23,10 +23,12 @@ from service.engine.loading import load_version
 from service.engine.manager import VersionManager
 from service.engine.policy import State
 from service.engine.source import StoreSource
+from service.engine.tally import Tally
 from service.errors import NotReady, ServiceError
 from service.ipc.messages import (
     AskDescription,
     AskFacts,
+    AskStatistics,
     AskStatus,
     EngineState,
     Facts,
@@ -34,6 +36,7 @@ from service.ipc.messages import (
     Infer,
     Reply,
     Request,
+    Statistics,
     VersionDescription,
 )
 from service.ipc.server import listen
@@ -67,6 +70,7 @@ class Engine:
             queue_images=settings.queue_images,
             clock=time.monotonic,
         )
+        self._tally = Tally()
         self._lanes = Lanes(settings.lanes, finished=self._batch_finished)
 
     def handle(self, request: Request, reply: Callable[[Reply], None]) -> None:
@@ -79,6 +83,8 @@ class Engine:
                     reply(self._state())
                 case AskFacts():
                     reply(Facts(self._facts.versions))
+                case AskStatistics():
+                    reply(Statistics(self._tally.versions()))
                 case AskDescription():
                     version = request.version
                     reply(VersionDescription(version, self._manager.classes(version)))
@@ -93,15 +99,17 @@ class Engine:
         if self._manager.default is None:
             raise NotReady(f"no version is loaded yet: {self._waiting_for()}")
         lease = self._manager.lease(request.ref)
+        reply = self._tally.counting(lease.version, reply)
         waiting = Waiting(
             request.images, lease, request.deadline, time.monotonic(), reply, request.correlation
         )
         try:
             self._batcher.add(waiting)
-        except ServiceError:
+        except ServiceError as error:
             lease.release()
-            raise
-        self._fill_lanes()
+            reply(Failure.of(error))
+        else:
+            self._fill_lanes()
 
     def _fill_lanes(self) -> None:
         while self._lanes.free:
@@ -117,6 +125,7 @@ class Engine:
         self._fill_lanes()
         metrics.INFERENCE_SECONDS.observe(took_s)
         metrics.BATCH_IMAGES.observe(len(batch))
+        self._tally.ran(batch, took_s)
 
     def _state(self) -> EngineState:
         default = self._manager.default

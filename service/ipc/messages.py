@@ -17,6 +17,7 @@ from service.correlation import NOBODY, Correlation
 from service.errors import ServiceError, error_classes
 from service.facts import VersionFacts
 from service.reference import VersionRef
+from service.statistics import VersionStatistics
 
 # A batch of images, uint8 [N, 64, 64, 3], and its answer, float32 [N, classes].
 Images = NDArray[np.uint8]
@@ -34,12 +35,14 @@ class Kind(enum.IntEnum):
     DESCRIBE = 3
     ADMINISTER = 4
     ASK_FACTS = 5
+    ASK_STATISTICS = 6
     ANSWER = 17
     STATE = 18
     DESCRIPTION = 19
     FAILURE = 20
     SHELF = 21
     FACTS = 22
+    STATISTICS = 23
 
 
 # --- what a worker sends ---------------------------------------------------------------------
@@ -123,6 +126,17 @@ class AskFacts(_Json, frozen=True):
 
     @classmethod
     def parse(cls, payload: bytes) -> AskFacts:
+        """Read what `payload` wrote."""
+        return msgspec.json.decode(payload, type=cls)
+
+
+class AskStatistics(_Json, frozen=True):
+    """Ask what was counted for each version; answered with Statistics."""
+
+    kind: ClassVar[Kind] = Kind.ASK_STATISTICS
+
+    @classmethod
+    def parse(cls, payload: bytes) -> AskStatistics:
         """Read what `payload` wrote."""
         return msgspec.json.decode(payload, type=cls)
 
@@ -252,6 +266,19 @@ class Facts(_Json, frozen=True):
         return msgspec.json.decode(payload, type=cls)
 
 
+class Statistics(_Json, frozen=True):
+    """What was counted for each version, ascending."""
+
+    kind: ClassVar[Kind] = Kind.STATISTICS
+
+    versions: tuple[VersionStatistics, ...]
+
+    @classmethod
+    def parse(cls, payload: bytes) -> Statistics:
+        """Read what `payload` wrote."""
+        return msgspec.json.decode(payload, type=cls)
+
+
 class Failure(_Json, frozen=True):
     """The request failed; `code` is that of a ServiceError."""
 
@@ -275,15 +302,15 @@ class Failure(_Json, frozen=True):
         return error_classes().get(self.code, ServiceError)(self.message)
 
 
-Request = Infer | AskStatus | AskDescription | AskFacts | Administer
-Reply = Answer | EngineState | VersionDescription | Shelf | Facts | Failure
+Request = Infer | AskStatus | AskDescription | AskFacts | AskStatistics | Administer
+Reply = Answer | EngineState | VersionDescription | Shelf | Facts | Statistics | Failure
 Message = Request | Reply
 
 _BY_KIND: dict[int, type[Message]] = {
     each.kind: each
     for each in (
-        Infer, AskStatus, AskDescription, AskFacts, Administer,
-        Answer, EngineState, VersionDescription, Shelf, Facts, Failure,
+        Infer, AskStatus, AskDescription, AskFacts, AskStatistics, Administer,
+        Answer, EngineState, VersionDescription, Shelf, Facts, Statistics, Failure,
     )
 }  # fmt: skip
 

@@ -14,6 +14,7 @@ from service.web.observation import ObservedFlask, observe_requests
 from service.web.operations import operations
 from service.web.simple import simple_dialect
 from service.web.v1 import v1_dialect
+from service.web.v2 import v2_dialect
 
 
 def create_app(settings: Settings, engine: Engine) -> Flask:
@@ -23,6 +24,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     images = ImageReader(engine, max_pixels=settings.max_pixels, max_images=settings.max_images)
     app.register_blueprint(simple_dialect(engine, images))
     app.register_blueprint(v1_dialect(engine, images, settings.model))
+    app.register_blueprint(v2_dialect(engine, images, settings.model))
     app.register_blueprint(operations(engine))
     register_errors(app)
 

@@ -16,6 +16,7 @@ from service.ipc.messages import (
     Answer,
     AskDescription,
     AskFacts,
+    AskStatistics,
     AskStatus,
     ClassName,
     EngineState,
@@ -23,9 +24,11 @@ from service.ipc.messages import (
     Images,
     Infer,
     Shelf,
+    Statistics,
     VersionDescription,
 )
 from service.reference import DEFAULT, VersionRef
+from service.statistics import VersionStatistics
 from service.web.bridge import wait_for
 
 T = TypeVar("T")
@@ -54,6 +57,9 @@ class Engine(Protocol):
 
     def facts(self) -> tuple[VersionFacts, ...]:
         """Return what the shelf says about its newest and labelled versions, ascending."""
+
+    def statistics(self) -> tuple[VersionStatistics, ...]:
+        """Return what was counted for each version since the engine started, ascending."""
 
     def in_thread(self, work: Callable[[], T]) -> T:
         """Do work that takes long enough to hold up other requests somewhere it doesn't."""
@@ -100,6 +106,10 @@ class RemoteEngine:
     def facts(self) -> tuple[VersionFacts, ...]:
         """Ask the engine, which knows them without asking the store."""
         return cast("Facts", wait_for(self._client.request(AskFacts()))).versions
+
+    def statistics(self) -> tuple[VersionStatistics, ...]:
+        """Ask the engine, through which the requests of all workers go."""
+        return cast("Statistics", wait_for(self._client.request(AskStatistics()))).versions
 
     def in_thread(self, work: Callable[[], T]) -> T:
         """Run `work` in the event loop's thread pool while other requests go on."""

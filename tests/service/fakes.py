@@ -20,6 +20,7 @@ from service.ipc.messages import (
     VersionStatus,
 )
 from service.reference import DEFAULT, VersionRef
+from service.statistics import VersionStatistics
 
 T = TypeVar("T")
 
@@ -79,6 +80,8 @@ class FakeEngine:
             VersionFacts(3, "2026-01-02T00:00:00Z", "ada@lab", 1000, {"model.onnx": 0.64}, ORIGIN),
         )
 
+        self.counted: tuple[VersionStatistics, ...] = ()
+
     def infer(self, images: Images, ref: VersionRef = DEFAULT) -> Answer:
         self._check()
         self.seen.append(images)
@@ -104,6 +107,10 @@ class FakeEngine:
     def facts(self) -> tuple[VersionFacts, ...]:
         self._check()
         return self.shelf
+
+    def statistics(self) -> tuple[VersionStatistics, ...]:
+        self._check()
+        return self.counted
 
     def in_thread(self, work: Callable[[], T]) -> T:
         self.threaded += 1

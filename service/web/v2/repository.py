@@ -1,0 +1,76 @@
+"""The model repository extension: what is on the shelf here, load and unload."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from service.changes import LoadVersion, Reload, UnloadVersion
+from service.errors import InvalidRequest
+from service.ipc.messages import EngineState, VersionStatus
+from service.web.json_body import decode_json
+
+# Triton's names for TensorFlow Serving's states.
+STATES = {
+    "START": "LOADING",
+    "LOADING": "LOADING",
+    "AVAILABLE": "READY",
+    "UNLOADING": "UNLOADING",
+    "END": "UNAVAILABLE",
+}
+
+
+class _Index(msgspec.Struct):
+    ready: bool = False
+
+
+class _Parameters(msgspec.Struct, forbid_unknown_fields=True):
+    version: int | None = None
+    unload_dependents: bool = False
+
+
+class _Control(msgspec.Struct):
+    parameters: _Parameters | None = None
+
+
+_decode_index = msgspec.json.Decoder(_Index).decode
+_decode_control = msgspec.json.Decoder(_Control).decode
+
+
+def index(body: bytes, model: str, state: EngineState) -> list[dict[str, Any]]:
+    """Return every version with its state, or only those that are ready if the body asks so."""
+    only_ready = decode_json(_decode_index, body or b"{}").ready
+    entries = [_entry(model, each) for each in state.versions]
+    return [each for each in entries if each["state"] == "READY" or not only_ready]
+
+
+def read_load(body: bytes) -> LoadVersion | Reload:
+    """Return the change: load `parameters.version`, or look at the store again."""
+    version = _version(body)
+    return Reload() if version is None else LoadVersion(version)
+
+
+def read_unload(body: bytes) -> UnloadVersion:
+    """Return the change: unload `parameters.version`, which has to be named."""
+    version = _version(body)
+    if version is None:
+        raise InvalidRequest(
+            "the one model of this service isn't unloaded as a whole; name a version:"
+            ' {"parameters": {"version": 7}}'
+        )
+    return UnloadVersion(version)
+
+
+def _version(body: bytes) -> int | None:
+    parameters = decode_json(_decode_control, body or b"{}").parameters
+    version = parameters.version if parameters else None
+    if version is not None and not 1 <= version < 10**18:
+        raise InvalidRequest(f"version {version} isn't a version's number")
+    return version
+
+
+def _entry(model: str, version: VersionStatus) -> dict[str, Any]:
+    state = STATES.get(version.state, "UNKNOWN")
+    reason = version.error or ("unloaded" if version.state == "END" else "")
+    return {"name": model, "version": str(version.version), "state": state, "reason": reason}
