@@ -52,7 +52,7 @@ Change = MoveLabel | RollBack | ShareOut | LoadVersion | UnloadVersion | Reload
 
 
 class PastEvent(msgspec.Struct, frozen=True):
-    """One line of the catalog's history; `before` and `after` as the store's own command says."""
+    """One line of the catalog's history, as `model_store.Event` has it."""
 
     at: str
     by: str
@@ -60,7 +60,8 @@ class PastEvent(msgspec.Struct, frozen=True):
     label: str | None
     before: int | None
     after: int | None
-    note: str = ""
+    weights_before: dict[int, int] = {}
+    weights_after: dict[int, int] = {}
 
 
 class ShelfState(msgspec.Struct, frozen=True):

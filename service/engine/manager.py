@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from service import metrics
-from service.engine.policy import Action, Forget, Load, State, Unload, VersionView, next_action
+from service.engine.policy import Forget, Load, State, Unload, VersionView, next_action
 from service.engine.routes import Routes, next_routes
 from service.engine.session import Session
 from service.engine.split import Split
@@ -53,9 +53,9 @@ class Lease:
 class VersionManager:
     """Owns the loaded versions.
 
-    `apply` is called by one thread, again and again, with all that is wanted; `lease` and `status`
-    by any thread at any time. Loading happens in the calling thread without the lock, so
-    requests go on meanwhile.
+    `settle` is called by one thread, again and again, and takes as long as loading takes;
+    everything else by any thread at any time, also meanwhile: a label that goes back to a version
+    that is loaded needn't wait for another one that is loading.
     """
 
     def __init__(self, load: Loader, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -128,43 +128,57 @@ class VersionManager:
                 raise VersionNotFound(self._unavailable(VersionRef(version), version))
             return self._classes[version]
 
-    def apply(self, wanted: Wanted) -> None:
-        """Load and unload until nothing is left to do for what is wanted."""
+    def want(self, wanted: Wanted) -> None:
+        """Take what is wanted now; requests go at once where loaded versions allow it."""
         with self._changed:
             self._wanted = wanted
             self._split.share_out(wanted.weights)
             for version in wanted.versions:
                 self._versions.setdefault(version, _Version(version))
-        while True:
-            action = self._next_action()
-            if action is None:
-                return
-            self._carry_out(action)
+            self._choose_routes()
 
-    def _next_action(self) -> Action | None:
+    def retry(self) -> None:
+        """Have `settle` try versions again at once that failed."""
+        with self._changed:
+            for each in self._versions.values():
+                each.retry_at = None
+
+    def settle(self) -> None:
+        """Load and unload until nothing is left to do for what is wanted."""
+        while self._take_step():
+            pass
+
+    def _take_step(self) -> bool:
+        """Decide on the next action and carry it out; tell whether there was one.
+
+        Deciding to unload and closing the way to a version is one step: no route may lead to it
+        again in between.
+        """
         with self._changed:
             views = [
                 VersionView(each.version, each.state, each.retry_at)
                 for each in self._versions.values()
             ]
-            # A label may have moved to a version that is loaded already.
-            self._choose_routes()
-            return next_action(views, self._wanted, self._routes, self._clock())
-
-    def _carry_out(self, action: Action) -> None:
-        with self._changed:
+            action = next_action(views, self._wanted, self._routes, self._clock())
+            if action is None:
+                return False
             version = self._versions.setdefault(action.version, _Version(action.version))
+            match action:
+                case Load():
+                    version.state = State.LOADING
+                case Unload():
+                    version.state = State.UNLOADING
+                    self._choose_routes()
+                case Forget():
+                    del self._versions[action.version]
         match action:
             case Load():
                 self._bring_up(version)
             case Unload():
                 self._take_down(version)
-            case Forget():
-                with self._changed:
-                    del self._versions[action.version]
+        return True
 
     def _bring_up(self, version: _Version) -> None:
-        self._move(version, State.LOADING)
         started = self._clock()
         try:
             session = self._load(version.version)
@@ -205,8 +219,6 @@ class VersionManager:
 
     def _take_down(self, version: _Version) -> None:
         with self._changed:
-            version.state = State.UNLOADING
-            self._choose_routes()
             # Requests have deadlines, so leases come back.
             self._changed.wait_for(lambda: version.leases == 0)
             session, version.session = version.session, None

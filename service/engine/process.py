@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import random
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -16,8 +14,10 @@ from pathlib import Path
 
 from model_store import VersionCache, open_store
 from service import metrics
+from service.engine.administration import Administration
 from service.engine.batcher import Batch, Batcher, Waiting
 from service.engine.fact_sheet import FactSheet
+from service.engine.follower import Follower
 from service.engine.lanes import Lanes
 from service.engine.loading import load_version
 from service.engine.manager import VersionManager
@@ -26,6 +26,7 @@ from service.engine.source import StoreSource
 from service.engine.tally import Tally
 from service.errors import NotReady, ServiceError
 from service.ipc.messages import (
+    Administer,
     AskDescription,
     AskFacts,
     AskStatistics,
@@ -46,9 +47,6 @@ from service.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# Polls of a fleet that was started at once drift apart by this share of the interval.
-POLL_JITTER = 0.1
-
 
 class Engine:
     """Answers workers' requests: takes a lease, queues, runs, replies. Lives in one event loop."""
@@ -59,7 +57,9 @@ class Engine:
         manager: VersionManager,
         source: StoreSource,
         facts: FactSheet,
+        administration: Administration,
     ) -> None:
+        self._administration = administration
         self._model = settings.model
         self._facts = facts
         self._manager = manager
@@ -81,6 +81,8 @@ class Engine:
                     self._infer(request, reply)
                 case AskStatus():
                     reply(self._state())
+                case Administer():
+                    self._administration.handle(request, reply)
                 case AskFacts():
                     reply(Facts(self._facts.versions))
                 case AskStatistics():
@@ -92,7 +94,8 @@ class Engine:
             reply(Failure.of(error))
 
     def close(self) -> None:
-        """Wait for the batches that are running."""
+        """Wait for the batches that are running and the change that is going on."""
+        self._administration.close()
         self._lanes.close()
 
     def _infer(self, request: Infer, reply: Callable[[Reply], None]) -> None:
@@ -153,44 +156,11 @@ class Engine:
         return self._source.waiting_for()
 
 
-class Follower(threading.Thread):
-    """Polls the store and has the manager follow it, in a thread of its own."""
-
-    def __init__(
-        self, source: StoreSource, manager: VersionManager, facts: FactSheet, poll_s: float
-    ) -> None:
-        super().__init__(name="follower", daemon=True)
-        self._source = source
-        self._manager = manager
-        self._facts = facts
-        self._poll_s = poll_s
-        self._stopping = threading.Event()
-
-    def run(self) -> None:
-        """Poll until stopped."""
-        while not self._stopping.is_set():
-            try:
-                self._manager.apply(self._source.poll())
-                self._count()
-                self._facts.update(self._source.catalog)
-            # A surprise here must neither end the polling nor what is being served.
-            except Exception:
-                log.exception("following the store failed; trying again")
-            spread = random.uniform(-POLL_JITTER, POLL_JITTER)  # noqa: S311 - no secret
-            self._stopping.wait(self._poll_s * (1 + spread))
-
-    def stop(self) -> None:
-        """Let the current poll be the last."""
-        self._stopping.set()
-
-    def _count(self) -> None:
-        metrics.STORE_POLLS.labels("failed" if self._source.problem else "ok").inc()
-
-
 async def serve(settings: Settings) -> None:
     """Run the engine until SIGTERM."""
     cache = VersionCache(settings.cache, limit_bytes=settings.cache_mb * 1_000_000)
-    source = StoreSource(open_store(settings.store), cache, settings.model, settings.serve)
+    store = open_store(settings.store)
+    source = StoreSource(store, cache, settings.model, settings.serve)
 
     manager = VersionManager(
         partial(
@@ -201,8 +171,9 @@ async def serve(settings: Settings) -> None:
         )
     )
     facts = FactSheet(source.manifest)
-    engine = Engine(settings, manager, source, facts)
     follower = Follower(source, manager, facts, settings.poll_s)
+    administration = Administration(store, settings.model, settings.serve, follower)
+    engine = Engine(settings, manager, source, facts, administration)
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)

@@ -38,17 +38,18 @@ class Wanted:
 def wanted_of(catalog: Catalog, serve: Serve) -> Wanted:
     """Return what the catalog wants served where `serve` is set.
 
-    `versions:…` is a pin: exactly those, whatever the catalog says. Otherwise labelled versions are
-    wanted beside those that `serve` picks.
+    `versions:…` is a pin: exactly those, whatever the catalog says. Otherwise versions are wanted
+    beside those that `serve` picks that have a label, a weight, or were loaded by hand.
     """
     picked = _picked(catalog, serve)
     versions = frozenset(picked)
     if not serve.versions:
-        versions |= frozenset(catalog.labels.values())
+        versions |= {*catalog.labels.values(), *catalog.weights, *catalog.loaded}
     return Wanted(
         versions=versions,
         default=picked[0] if picked else None,
         labels=dict(catalog.labels),
+        weights=dict(catalog.weights),
         fallbacks=_fallbacks(catalog, serve, picked),
     )
 
@@ -60,7 +61,14 @@ def _picked(catalog: Catalog, serve: Serve) -> tuple[int, ...]:
         return () if labelled is None else (labelled,)
     if serve.versions:
         return tuple(each for each in reversed(serve.versions) if catalog.exists(each))
-    return tuple(each.version for each in reversed(catalog.versions[-serve.latest :]))
+    return _newest(catalog)[: serve.latest]
+
+
+def _newest(catalog: Catalog) -> tuple[int, ...]:
+    """Return the versions that nobody unloaded, newest first."""
+    return tuple(
+        each.version for each in reversed(catalog.versions) if each.version not in catalog.unloaded
+    )
 
 
 def _fallbacks(catalog: Catalog, serve: Serve, picked: tuple[int, ...]) -> tuple[int, ...]:
@@ -72,6 +80,6 @@ def _fallbacks(catalog: Catalog, serve: Serve, picked: tuple[int, ...]) -> tuple
             if event.label == serve.label and event.action != "refused"
         )
     elif serve.latest:
-        before = tuple(each.version for each in reversed(catalog.versions[: -serve.latest]))
+        before = _newest(catalog)[serve.latest :]
     older = [each for each in before if each is not None and catalog.exists(each)]
     return tuple(dict.fromkeys((*picked[1:], *older[:FALLBACKS])))

@@ -7,6 +7,8 @@ from flask import Flask, request
 from service.errors import PayloadTooLarge
 from service.settings import Settings
 from service.web.access import guard
+from service.web.admin import administration
+from service.web.console import console
 from service.web.engine import Engine
 from service.web.errors import register_errors
 from service.web.images import ImageReader
@@ -26,6 +28,8 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     app.register_blueprint(v1_dialect(engine, images, settings.model))
     app.register_blueprint(v2_dialect(engine, images, settings.model))
     app.register_blueprint(operations(engine))
+    app.register_blueprint(administration(engine))
+    app.register_blueprint(console(engine))
     register_errors(app)
 
     @app.before_request

@@ -33,6 +33,11 @@ def serving(*versions: int, **more: Any) -> Wanted:
     return Wanted(frozenset(versions), **{"default": max(versions), **more})
 
 
+def apply(manager: VersionManager, wanted: Wanted) -> None:
+    manager.want(wanted)
+    manager.settle()
+
+
 class Clock:
     def __init__(self) -> None:
         self.now = 100.0
@@ -62,21 +67,21 @@ def test_nothing_can_be_leased_before_a_version_is_loaded(manager: VersionManage
 
 
 def test_requests_without_a_version_get_the_newest(manager: VersionManager) -> None:
-    manager.apply(serving(1, 2))
+    apply(manager, serving(1, 2))
     lease = manager.lease(DEFAULT)
     assert lease.version == 2
     lease.release()
 
 
 def test_a_loaded_version_can_be_asked_for_by_number(manager: VersionManager) -> None:
-    manager.apply(serving(1, 2))
+    apply(manager, serving(1, 2))
     assert manager.lease(VersionRef(1)).version == 1
 
 
 def test_a_version_that_is_not_served_is_refused_naming_those_that_are(
     manager: VersionManager,
 ) -> None:
-    manager.apply(serving(1, 2))
+    apply(manager, serving(1, 2))
     with pytest.raises(VersionNotFound, match=r"version 7 isn't being served; available: 1, 2"):
         manager.lease(VersionRef(7))
 
@@ -94,17 +99,17 @@ def test_a_version_that_is_still_loading_is_to_be_asked_for_again(
         return load(version)
 
     asked = VersionManager(load_and_ask, clock=clock)
-    asked.apply(serving(1))
-    asked.apply(serving(1, 2))
+    apply(asked, serving(1))
+    apply(asked, serving(1, 2))
     assert len(seen) == 1
 
 
 def test_a_broken_version_leaves_the_old_one_serving_and_says_why(
     manager: VersionManager, load: Loader
 ) -> None:
-    manager.apply(serving(1))
+    apply(manager, serving(1))
     load.broken = {2}
-    manager.apply(serving(2))
+    apply(manager, serving(2))
     assert manager.default == 1
     old, new = manager.status()
     assert (old.state, new.state) == ("AVAILABLE", "END")
@@ -115,18 +120,18 @@ def test_a_broken_version_is_retried_with_growing_pauses(
     manager: VersionManager, load: Loader, clock: Clock
 ) -> None:
     load.broken = {1}
-    manager.apply(serving(1))
-    manager.apply(serving(1))
+    apply(manager, serving(1))
+    apply(manager, serving(1))
     assert load.loads == [1], "not again at once"
     clock.now += FIRST_RETRY_S
-    manager.apply(serving(1))
+    apply(manager, serving(1))
     assert load.loads == [1, 1]
     clock.now += FIRST_RETRY_S
-    manager.apply(serving(1))
+    apply(manager, serving(1))
     assert load.loads == [1, 1], "the second pause is longer"
     load.broken = set()
     clock.now += FIRST_RETRY_S
-    manager.apply(serving(1))
+    apply(manager, serving(1))
     assert manager.default == 1
     assert manager.status()[0].error == ""
 
@@ -134,9 +139,9 @@ def test_a_broken_version_is_retried_with_growing_pauses(
 def test_a_version_is_unloaded_only_after_its_last_lease_came_back(
     manager: VersionManager,
 ) -> None:
-    manager.apply(serving(1))
+    apply(manager, serving(1))
     lease = manager.lease(DEFAULT)
-    swap = threading.Thread(target=manager.apply, args=(serving(2),))
+    swap = threading.Thread(target=apply, args=(manager, serving(2)))
     swap.start()
     swap.join(0.2)
     assert swap.is_alive(), "the swap waits for the lease"
@@ -156,16 +161,16 @@ def test_a_version_is_unloaded_only_after_its_last_lease_came_back(
 def test_class_names_can_still_be_asked_for_after_the_version_left(
     manager: VersionManager,
 ) -> None:
-    manager.apply(serving(1))
-    manager.apply(serving(2))
+    apply(manager, serving(1))
+    apply(manager, serving(2))
     assert manager.classes(1) == CLASSES
     with pytest.raises(VersionNotFound):
         manager.classes(9)
 
 
 def test_going_back_to_an_older_version_makes_it_the_default(manager: VersionManager) -> None:
-    manager.apply(serving(2))
-    manager.apply(serving(1))
+    apply(manager, serving(2))
+    apply(manager, serving(1))
     assert manager.default == 1
 
 
@@ -176,7 +181,7 @@ def answering(manager: VersionManager, ref: VersionRef = DEFAULT) -> int:
 
 
 def test_a_label_names_the_version_it_points_at(manager: VersionManager) -> None:
-    manager.apply(serving(1, 2, labels={"canary": 2, "production": 1}))
+    apply(manager, serving(1, 2, labels={"canary": 2, "production": 1}))
     assert answering(manager, VersionRef(label="production")) == 1
     assert answering(manager, VersionRef(label="canary")) == 2
     with pytest.raises(VersionNotFound, match="no label 'shadow'; labels: canary, production"):
@@ -194,8 +199,8 @@ def test_a_label_that_moved_stays_with_the_old_version_until_the_new_one_is_load
         return load(version)
 
     asked = VersionManager(load_and_ask, clock=clock)
-    asked.apply(serving(1, labels={"production": 1}))
-    asked.apply(serving(2, labels={"production": 2}))
+    apply(asked, serving(1, labels={"production": 1}))
+    apply(asked, serving(2, labels={"production": 2}))
     assert during == [1]
     assert answering(asked, VersionRef(label="production")) == 2
     assert [each.version for each in asked.status()] == [2], "nothing holds the old one any more"
@@ -205,7 +210,7 @@ def test_a_label_on_a_version_that_cannot_be_loaded_says_why(
     manager: VersionManager, load: Loader
 ) -> None:
     load.broken = {2}
-    manager.apply(serving(1, 2, default=1, labels={"canary": 2}))
+    apply(manager, serving(1, 2, default=1, labels={"canary": 2}))
     with pytest.raises(VersionNotFound, match=r"version 2 \(label 'canary'\) is END \(.* broken\)"):
         manager.lease(VersionRef(label="canary"))
 
@@ -214,7 +219,7 @@ def test_another_labels_version_never_answers_for_a_default_that_is_broken(
     manager: VersionManager, load: Loader
 ) -> None:
     load.broken = {1}
-    manager.apply(serving(1, 2, default=1, labels={"production": 1, "canary": 2}))
+    apply(manager, serving(1, 2, default=1, labels={"production": 1, "canary": 2}))
     with pytest.raises(NotReady, match="default version isn't loaded yet; available: 2"):
         manager.lease(DEFAULT)
     assert answering(manager, VersionRef(label="canary")) == 2
@@ -224,18 +229,18 @@ def test_a_fallback_answers_when_the_default_is_broken_from_the_start(
     manager: VersionManager, load: Loader, clock: Clock
 ) -> None:
     load.broken = {3, 2}
-    manager.apply(serving(3, fallbacks=(2, 1)))
+    apply(manager, serving(3, fallbacks=(2, 1)))
     assert load.loads == [3, 2, 1], "one after the other"
     assert answering(manager) == 1
     load.broken = set()
     clock.now += FIRST_RETRY_S
-    manager.apply(serving(3, fallbacks=(2, 1)))
+    apply(manager, serving(3, fallbacks=(2, 1)))
     assert answering(manager) == 3
     assert [each.version for each in manager.status() if each.state == "AVAILABLE"] == [3]
 
 
 def test_weights_share_out_requests_that_name_no_version(manager: VersionManager) -> None:
-    manager.apply(serving(1, 2, labels={"production": 1}, weights={1: 90, 2: 10}))
+    apply(manager, serving(1, 2, labels={"production": 1}, weights={1: 90, 2: 10}))
     assert Counter(answering(manager) for _ in range(1000)) == {1: 900, 2: 100}
     assert Counter(answering(manager, VersionRef(1)) for _ in range(100)) == {1: 100}
     production = VersionRef(label="production")
@@ -246,7 +251,37 @@ def test_a_weighted_version_that_is_not_available_leaves_its_share_to_the_others
     manager: VersionManager, load: Loader
 ) -> None:
     load.broken = {2}
-    manager.apply(serving(1, 2, 3, weights={1: 60, 2: 30, 3: 10}))
+    apply(manager, serving(1, 2, 3, weights={1: 60, 2: 30, 3: 10}))
     assert Counter(answering(manager) for _ in range(70)) == {1: 60, 3: 10}
-    manager.apply(serving(1, weights={2: 100}))
+    apply(manager, serving(1, weights={2: 100}))
     assert answering(manager) == 1, "the default answers where no weighted one can"
+
+
+def test_going_back_does_not_wait_for_a_version_that_is_loading(load: Loader, clock: Clock) -> None:
+    answers: list[int] = []
+
+    def load_and_go_back(version: int) -> Session:
+        if version == 3:
+            asked.want(serving(1, 2, default=1))
+            answers.append(answering(asked))
+        return load(version)
+
+    asked = VersionManager(load_and_go_back, clock=clock)
+    apply(asked, serving(1, 2))
+    apply(asked, serving(1, 2, 3))
+    assert answers == [1]
+    assert answering(asked) == 1
+    assert [each.version for each in asked.status()] == [1, 2], "3 isn't wanted any more"
+
+
+def test_failed_versions_are_tried_again_at_once_when_told_to(
+    manager: VersionManager, load: Loader
+) -> None:
+    load.broken = {1}
+    apply(manager, serving(1))
+    load.broken = set()
+    manager.settle()
+    assert manager.default is None
+    manager.retry()
+    manager.settle()
+    assert answering(manager) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from model_store import Catalog, Event, VersionEntry
@@ -52,6 +54,27 @@ def test_the_setting_picks_and_labels_come_on_top(
     assert wanted == Wanted(
         frozenset(versions), default, {"production": 2, "canary": 6}, {}, fallbacks
     )
+
+
+def test_weighted_and_loaded_versions_are_wanted_beside_the_newest() -> None:
+    steered = replace(SHELF, labels={}, weights={3: 90, 4: 10}, loaded=(1,))
+    wanted = wanted_of(steered, Serve(latest=1))
+    assert wanted.versions == {1, 3, 4, 7}
+    assert (wanted.default, wanted.weights) == (7, {3: 90, 4: 10})
+
+
+def test_an_unloaded_version_is_not_picked_but_a_label_on_it_is_honoured() -> None:
+    steered = replace(SHELF, unloaded=(6, 7))
+    wanted = wanted_of(steered, Serve(latest=1))
+    assert wanted.versions == {2, 5, 6}, "6 has the label canary"
+    assert (wanted.default, wanted.fallbacks) == (5, (4, 3, 2))
+
+
+def test_pinned_versions_are_served_whatever_the_catalog_says() -> None:
+    steered = replace(SHELF, weights={3: 9, 7: 1}, loaded=(1,), unloaded=(5,))
+    wanted = wanted_of(steered, Serve(versions=(3, 5)))
+    assert wanted.versions == {3, 5}
+    assert wanted.weights == {3: 9, 7: 1}, "7 isn't there and leaves its share to 3"
 
 
 def test_a_version_that_is_archived_is_served_when_told_to() -> None:

@@ -1,0 +1,84 @@
+"""Follows the store: one thread asks it what is wanted, another one loads and unloads."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+
+from service import metrics
+from service.engine.fact_sheet import FactSheet
+from service.engine.manager import VersionManager
+from service.engine.source import StoreSource
+
+log = logging.getLogger(__name__)
+
+# Polls of a fleet that was started at once drift apart by this share of the interval.
+POLL_JITTER = 0.1
+
+
+class Follower:
+    """Has the manager want what the store wants and settle it, until it is stopped.
+
+    Two threads, so that loading, which may take minutes, holds up no look at the store: a label
+    that goes back to a loaded version is followed at once.
+    """
+
+    def __init__(
+        self, source: StoreSource, manager: VersionManager, facts: FactSheet, poll_s: float
+    ) -> None:
+        self._source = source
+        self._manager = manager
+        self._facts = facts
+        self._poll_s = poll_s
+        self._stopping = False
+        self._look = threading.Event()
+        self._settle = threading.Event()
+
+    def start(self) -> None:
+        """Begin, with a look at the store."""
+        for name, loop in (("follower", self._keep_looking), ("settler", self._keep_settling)):
+            threading.Thread(target=loop, name=name, daemon=True).start()
+
+    def stop(self) -> None:
+        """Let what is going on be the last."""
+        self._stopping = True
+        self._look.set()
+        self._settle.set()
+
+    def look_now(self) -> None:
+        """Look at the store without waiting for the next time."""
+        self._look.set()
+
+    def retry_now(self) -> None:
+        """Look at the store now, and try versions again that failed."""
+        self._manager.retry()
+        self._look.set()
+
+    def _keep_looking(self) -> None:
+        while not self._stopping:
+            self._look.clear()
+            _survive(self._follow)
+            self._settle.set()
+            spread = random.uniform(-POLL_JITTER, POLL_JITTER)  # noqa: S311 - no secret
+            self._look.wait(self._poll_s * (1 + spread))
+
+    def _follow(self) -> None:
+        self._manager.want(self._source.poll())
+        metrics.STORE_POLLS.labels("failed" if self._source.problem else "ok").inc()
+
+    def _keep_settling(self) -> None:
+        while not self._stopping:
+            self._settle.wait()
+            self._settle.clear()
+            _survive(self._manager.settle)
+            _survive(lambda: self._facts.update(self._source.catalog))
+
+
+def _survive(step: Callable[[], None]) -> None:
+    """Take a step whose surprises must end neither the following nor what is being served."""
+    try:
+        step()
+    except Exception:
+        log.exception("following the store failed; trying again")
