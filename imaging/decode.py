@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from imaging.jpeg import decode_plain_jpeg
+
 SIDE = 64
 CHANNELS = 3
 IMAGE_SHAPE = (SIDE, SIDE, CHANNELS)
@@ -50,6 +52,10 @@ def decode_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArra
     """
     if not data:
         raise ImageError("the image is empty (0 bytes)")
+    if max_pixels >= SIDE * SIDE:
+        plain = decode_plain_jpeg(data, SIDE)
+        if plain is not None:
+            return plain
     try:
         with warnings.catch_warnings():
             # Pillow warns about large images and odd metadata; the limit below decides instead.
