@@ -8,6 +8,7 @@ from service.errors import PayloadTooLarge
 from service.settings import Settings
 from service.web.access import guard
 from service.web.admin import administration
+from service.web.compression import register_compression
 from service.web.console import console
 from service.web.engine import Engine
 from service.web.errors import register_errors
@@ -15,6 +16,7 @@ from service.web.images import ImageReader
 from service.web.observation import ObservedFlask, observe_requests
 from service.web.operations import operations
 from service.web.simple import simple_dialect
+from service.web.uploads import InMemoryRequest
 from service.web.v1 import v1_dialect
 from service.web.v2 import v2_dialect
 
@@ -22,6 +24,7 @@ from service.web.v2 import v2_dialect
 def create_app(settings: Settings, engine: Engine) -> Flask:
     """Return the application for one worker; nothing global is touched."""
     app = ObservedFlask(__name__, static_folder=None)
+    app.request_class = InMemoryRequest
     observe_requests(app, access_log=settings.access_log)
     images = ImageReader(engine, max_pixels=settings.max_pixels, max_images=settings.max_images)
     app.register_blueprint(simple_dialect(engine, images))
@@ -38,5 +41,6 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
             raise PayloadTooLarge(f"the body is larger than {settings.max_body_mb} MB")
 
     guard(app, settings)
+    register_compression(app, engine, max_body=settings.max_body_mb * 1_000_000)
 
     return app
