@@ -10,6 +10,7 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from service.lifecycle import die_with_parent
 from service.logs import set_up_logging
 from service.settings import Settings
+from service.tracing import set_up_tracing
 
 _settings = Settings.from_environment(os.environ)
 
@@ -45,10 +46,11 @@ def on_starting(server: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Let scrapes see the new worker."""
+    """Let scrapes see the new worker; spans are sent by a thread, which no fork would survive."""
     del server, worker
     # Whoever imports the metrics takes a place among the processes that count; this one must not
     # before it has workers of its own to do the counting.
     from service import metrics
 
     metrics.sign_in("worker")
+    set_up_tracing(os.environ)

@@ -30,7 +30,7 @@ FLAGS = (
 
 
 class Page:
-    """One tab. `complaints` gathers errors that Chromium logs, `requested` every address asked for."""
+    """One tab. `complaints` are errors that Chromium logs, `requested` all addresses asked for."""
 
     def __init__(self, browser: _Connection) -> None:
         self._browser = browser

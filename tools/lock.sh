@@ -18,6 +18,7 @@ compile dev.txt pyproject.toml --extra dev
 for extra in service training loadtest service-gpu; do
     compile "$extra.txt" pyproject.toml --extra "$extra" --constraint requirements/dev.txt
 done
+compile tracing.txt pyproject.toml --extra service --extra tracing --constraint requirements/dev.txt
 compile horovod-build.txt requirements/horovod-build.in
 compile clients.txt requirements/clients.in
 compile lock.txt requirements/lock.in

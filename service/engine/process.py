@@ -44,6 +44,7 @@ from service.ipc.server import listen
 from service.lifecycle import die_with_parent, socket_path
 from service.logs import set_up_logging
 from service.settings import Settings
+from service.tracing import active, record, set_up_tracing
 
 log = logging.getLogger(__name__)
 
@@ -129,6 +130,8 @@ class Engine:
         metrics.INFERENCE_SECONDS.observe(took_s)
         metrics.BATCH_IMAGES.observe(len(batch))
         self._tally.ran(batch, took_s)
+        if active() is not None:
+            _trace(batch, took_s)
 
     def _state(self) -> EngineState:
         default = self._manager.default
@@ -154,6 +157,18 @@ class Engine:
             if each.state == State.LOADING:
                 return f"version {each.version} is loading"
         return self._source.waiting_for()
+
+
+def _trace(batch: Batch, took_s: float) -> None:
+    """Make spans of a batch that has just run, for each of its requests that is traced."""
+    ended_s = time.monotonic()
+    started_s = ended_s - took_s
+    for each in batch.requests:
+        record(each.correlation, "queue", each.queued_at, started_s)
+        record(
+            each.correlation, "inference", started_s, ended_s,
+            **{"hotshelf.version": batch.lease.version, "hotshelf.batch_images": len(batch)},
+        )  # fmt: skip
 
 
 async def serve(settings: Settings) -> None:
@@ -191,6 +206,7 @@ def main() -> int:
     settings = Settings.from_environment(os.environ)
     set_up_logging("engine", settings.log_level, settings.log_format)
     metrics.sign_in("engine")
+    set_up_tracing(os.environ)
     asyncio.run(serve(settings))
     return 0
 

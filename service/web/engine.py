@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import copy_context
 from typing import Protocol, TypeVar, cast
 
 from service.changes import Change, ShelfState
@@ -114,4 +115,4 @@ class RemoteEngine:
     def in_thread(self, work: Callable[[], T]) -> T:
         """Run `work` in the event loop's thread pool while other requests go on."""
         loop = asyncio.get_running_loop()
-        return wait_for(cast("Awaitable[T]", loop.run_in_executor(None, work)))
+        return wait_for(cast("Awaitable[T]", loop.run_in_executor(None, copy_context().run, work)))

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
+import time
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imaging import IMAGE_SHAPE, ImageError, ImageTooLarge, decode_image
+from service import metrics
+from service.correlation import current
 from service.errors import InvalidRequest, TooMuchImage
 from service.ipc.messages import Images
+from service.tracing import record
 from service.web.engine import Engine
 
 # Larger images, or more of them, take long enough to decode that other requests shouldn't wait.
@@ -68,12 +72,17 @@ class ImageReader:
         return decoded
 
     def _decode(self, data: bytes, max_pixels: int, which: str) -> NDArray[np.uint8]:
+        started_s = time.monotonic()
         try:
-            return decode_image(data, max_pixels=max_pixels)
+            image = decode_image(data, max_pixels=max_pixels)
         except ImageTooLarge as error:
             raise TooMuchImage(f"{which}{error}") from None
         except ImageError as error:
             raise InvalidRequest(f"{which}{error}") from None
+        ended_s = time.monotonic()
+        metrics.DECODE_SECONDS.observe(ended_s - started_s)
+        record(current(), "decode", started_s, ended_s)
+        return image
 
 
 def _from_base64(text: str, index: int) -> bytes:

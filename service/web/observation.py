@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, g, request
 from prometheus_client import Counter, Histogram
@@ -14,9 +14,14 @@ from werkzeug.exceptions import HTTPException
 from service import metrics
 from service.correlation import Correlation, RequestIds, enter
 from service.errors import ServiceError
+from service.tracing import Tracing, active, traceparent
 from service.web.answers import VERSION_HEADER
 
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
 ID_HEADER = "X-Request-Id"
+TRACE_HEADERS = ("traceparent", "tracestate")
 
 access = logging.getLogger("hotshelf.access")
 
@@ -38,7 +43,8 @@ def observe_requests(app: Flask, *, access_log: bool) -> None:
     def begin() -> None:
         g.started = time.perf_counter()
         g.request_id = ids.choose(request.environ.get("HTTP_X_REQUEST_ID"))
-        enter(Correlation(g.request_id))
+        tracing = active()
+        enter(Correlation(g.request_id, "" if tracing is None else _begin_span(tracing)))
 
     @app.after_request
     def end(response: Response) -> Response:
@@ -48,6 +54,8 @@ def observe_requests(app: Flask, *, access_log: bool) -> None:
         response.headers[ID_HEADER] = g.request_id
         _requests(dialect, response.status_code, version).inc()
         _request_seconds(dialect).observe(took_s)
+        if "span" in g:
+            _end_span(g.span, response, dialect, version)
         if access_log:
             _log(response, dialect, version, took_s)
         return response
@@ -71,6 +79,29 @@ def _reason(error: Exception) -> str:
     if isinstance(error, HTTPException):
         return error.name.lower().replace(" ", "_")
     return ServiceError.code
+
+
+def _begin_span(tracing: Tracing) -> str:
+    """Begin the request's span and return its traceparent."""
+    sent = {name: request.headers[name] for name in TRACE_HEADERS if name in request.headers}
+    g.span = tracing.begin(f"{request.method} {request.url_rule or ''}".strip(), sent)
+    return traceparent(g.span)
+
+
+def _end_span(span: Span, response: Response, dialect: str, version: str) -> None:
+    # Names as OpenTelemetry's conventions for HTTP have them.
+    span.set_attributes(
+        {
+            "http.request.method": request.method,
+            "http.route": str(request.url_rule or ""),
+            "url.path": request.path,
+            "http.response.status_code": response.status_code,
+            "hotshelf.dialect": dialect,
+            "hotshelf.version": version,
+            "hotshelf.request_id": g.request_id,
+        }
+    )
+    span.end()
 
 
 def _log(response: Response, dialect: str, version: str, took_s: float) -> None:

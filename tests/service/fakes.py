@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from service.changes import Change, ShelfState
+from service.correlation import Correlation, current
 from service.errors import ServiceError, VersionNotFound
 from service.facts import Origin, VersionFacts
 from service.ipc.messages import (
@@ -66,6 +67,7 @@ class FakeEngine:
     def __init__(self) -> None:
         self.error: ServiceError | None = None
         self.seen: list[Images] = []
+        self.correlations: list[Correlation] = []
         self.changes: list[tuple[str, Change]] = []
         self.threaded = 0
         self.versions: tuple[VersionStatus, ...] = (
@@ -85,6 +87,7 @@ class FakeEngine:
     def infer(self, images: Images, ref: VersionRef = DEFAULT) -> Answer:
         self._check()
         self.seen.append(images)
+        self.correlations.append(current())
         chosen = self.labels.get(ref.label) if ref.label else ref.number or self.default
         if chosen not in (2, 3):
             raise VersionNotFound(f"{ref} isn't being served; available: 2, 3")
