@@ -145,6 +145,12 @@ class Settings:
     queue_images: int = _setting(
         256, _whole(1, 1_000_000), "images that may wait; more are answered 429"
     )
+    memory_mb: int = _setting(
+        0,
+        _whole(0, 100_000_000),
+        "memory for loaded versions, in MB: those not wanted any more stay as long as they fit; "
+        "0: they go, and there is no limit",
+    )
     poll_s: float = _setting(5.0, _seconds(0.1, 86_400), "seconds between looks at the store")
     timeout_s: float = _setting(10.0, _seconds(0.01, 3_600), "seconds a request may take")
     shutdown_s: float = _setting(

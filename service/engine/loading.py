@@ -5,19 +5,37 @@ from __future__ import annotations
 from contextlib import ExitStack
 from functools import partial
 
-from service.engine.session import FILES, OnnxSession, warm_up
+from service.engine.session import FILES, MODEL_FILE, OnnxSession, warm_up
 from service.engine.source import StoreSource
 
+# Weights in memory take what they take in the file; the rest is for the largest batch.
+MEMORY_PER_FILE_BYTE = 1.2
 
-def load_version(source: StoreSource, version: int, *, threads: int, max_batch: int) -> OnnxSession:
-    """Fetch, verify, load, check and warm up a version; closing it gives its folder back.
 
-    Raises StoreError if it can't be had and BadModel if it can't be served; nothing is held then.
-    """
-    folder = source.fetch(version, FILES)
-    with ExitStack() as undo:
-        undo.callback(source.release, folder)
-        session = OnnxSession.load(folder, threads=threads, closed=partial(source.release, folder))
-        warm_up(session, max_batch)
-        undo.pop_all()
-    return session
+class VersionLoader:
+    """Loads versions from a source for the manager."""
+
+    def __init__(self, source: StoreSource, *, threads: int, max_batch: int) -> None:
+        self._source = source
+        self._threads = threads
+        self._max_batch = max_batch
+
+    def estimate_bytes(self, version: int) -> int:
+        """Return about how much memory the version will take; StoreError if it can't be had."""
+        file = self._source.manifest(self._source.entry(version)).find(MODEL_FILE)
+        return int(MEMORY_PER_FILE_BYTE * file.size)
+
+    def load(self, version: int) -> OnnxSession:
+        """Fetch, verify, load, check and warm up a version; closing it gives its folder back.
+
+        Raises StoreError if it can't be had and BadModel if it can't be served; nothing is held
+        then.
+        """
+        folder = self._source.fetch(version, FILES)
+        with ExitStack() as undo:
+            giving_back = partial(self._source.release, folder)
+            undo.callback(giving_back)
+            session = OnnxSession.load(folder, threads=self._threads, closed=giving_back)
+            warm_up(session, self._max_batch)
+            undo.pop_all()
+        return session

@@ -7,9 +7,22 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from service import metrics
-from service.engine.policy import Forget, Load, State, Unload, VersionView, next_action
+from service.engine.memory import resident_bytes
+from service.engine.policy import (
+    Action,
+    Estimate,
+    Forget,
+    Load,
+    Refuse,
+    State,
+    Unload,
+    VersionView,
+    check_fit,
+    next_action,
+)
 from service.engine.routes import Routes, next_routes
 from service.engine.session import Session
 from service.engine.split import Split
@@ -26,8 +39,18 @@ KEPT_DESCRIPTIONS = 64
 FIRST_RETRY_S = 2.0
 LAST_RETRY_S = 300.0
 
-# Returns a session that has been checked and warmed up; raises whatever keeps it from being served.
-Loader = Callable[[int], Session]
+
+class Loader(Protocol):
+    """Brings versions into memory; may take long."""
+
+    def estimate_bytes(self, version: int) -> int:
+        """Return about how much memory the version will take; raises what keeps that unknown."""
+
+    def load(self, version: int) -> Session:
+        """Return a session that has been checked and warmed up.
+
+        Raises whatever keeps the version from being served, and holds nothing then.
+        """
 
 
 @dataclass
@@ -39,6 +62,11 @@ class _Version:
     failures: int = 0
     error: str = ""
     retry_at: float | None = None
+    size_bytes: int | None = None
+
+    @property
+    def view(self) -> VersionView:
+        return VersionView(self.version, self.state, self.retry_at, self.size_bytes)
 
 
 @dataclass(frozen=True)
@@ -58,9 +86,18 @@ class VersionManager:
     that is loaded needn't wait for another one that is loading.
     """
 
-    def __init__(self, load: Loader, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._load = load
+    def __init__(
+        self,
+        loader: Loader,
+        *,
+        budget_bytes: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+        resident_bytes: Callable[[], int] = resident_bytes,
+    ) -> None:
+        self._loader = loader
+        self._budget_bytes = budget_bytes
         self._clock = clock
+        self._resident_bytes = resident_bytes
         self._changed = threading.Condition()
         self._versions: dict[int, _Version] = {}
         self._wanted = Wanted()
@@ -155,11 +192,7 @@ class VersionManager:
         again in between.
         """
         with self._changed:
-            views = [
-                VersionView(each.version, each.state, each.retry_at)
-                for each in self._versions.values()
-            ]
-            action = next_action(views, self._wanted, self._routes, self._clock())
+            action = self._next_action()
             if action is None:
                 return False
             version = self._versions.setdefault(action.version, _Version(action.version))
@@ -176,26 +209,67 @@ class VersionManager:
                 self._bring_up(version)
             case Unload():
                 self._take_down(version)
+            case Estimate():
+                self._estimate(version)
+            case Refuse(reason=reason):
+                self._mark_failed(version, reason)
         return True
 
-    def _bring_up(self, version: _Version) -> None:
-        started = self._clock()
+    def _next_action(self) -> Action | None:
+        return next_action(
+            (each.view for each in self._versions.values()),
+            self._wanted,
+            self._routes,
+            self._clock(),
+            self._budget_bytes,
+        )
+
+    def _estimate(self, version: _Version) -> None:
         try:
-            session = self._load(version.version)
+            version.size_bytes = self._loader.estimate_bytes(version.version)
+        except Exception as error:  # noqa: BLE001 - as with loading
+            self._mark_failed(version, _reason(error), error)
+
+    def _bring_up(self, version: _Version) -> None:
+        started, before = self._clock(), self._resident_bytes()
+        try:
+            session = self._loader.load(version.version)
         # Whatever a version fails with, it must not take the ones that serve down with it.
         except Exception as error:  # noqa: BLE001
             metrics.VERSION_LOADS.labels("failed").observe(self._clock() - started)
-            self._mark_failed(version, error)
+            self._mark_failed(version, _reason(error), error)
+            self._resident_bytes()
             return
         took_s = self._clock() - started
+        # Requests that ran meanwhile took and gave back memory too.
+        version.size_bytes = max(self._resident_bytes() - before, version.size_bytes or 0)
         metrics.VERSION_LOADS.labels("loaded").observe(took_s)
         with self._changed:
-            version.session = session
-            version.failures, version.error, version.retry_at = 0, "", None
-            version.state = State.AVAILABLE
-            self._describe(version.version, session)
-            self._choose_routes()
-        log.info("version %d is available after %.1f s", version.version, took_s)
+            too_large = check_fit(
+                (each.view for each in self._versions.values()),
+                self._wanted,
+                self._routes,
+                self._budget_bytes,
+                version.view,
+            )
+            if not too_large:
+                self._enter_service(version, session)
+        if too_large:
+            session.close()
+            self._mark_failed(version, too_large)
+            self._resident_bytes()
+            return
+        log.info(
+            "version %d is available after %.1f s and takes %.0f MB",
+            version.version, took_s, (version.size_bytes or 0) / 1e6,
+        )  # fmt: skip
+
+    def _enter_service(self, version: _Version, session: Session) -> None:
+        version.session = session
+        version.failures, version.error, version.retry_at = 0, "", None
+        version.state = State.AVAILABLE
+        self._describe(version.version, session)
+        self._choose_routes()
 
     def _describe(self, version: int, session: Session) -> None:
         self._classes.pop(version, None)
@@ -203,17 +277,17 @@ class VersionManager:
         while len(self._classes) > KEPT_DESCRIPTIONS:
             del self._classes[next(iter(self._classes))]
 
-    def _mark_failed(self, version: _Version, error: Exception) -> None:
+    def _mark_failed(self, version: _Version, reason: str, error: Exception | None = None) -> None:
         delay = min(FIRST_RETRY_S * 2**version.failures, LAST_RETRY_S)
         with self._changed:
             version.failures += 1
-            version.error = str(error) or type(error).__name__
+            version.error = reason
             version.retry_at = self._clock() + delay
             version.state = State.END
             serving = "nothing" if self.default is None else f"version {self.default}"
         log.error(
             "version %d can't be served, trying again in %.0f s; %s goes on serving: %s",
-            version.version, delay, serving, version.error,
+            version.version, delay, serving, reason,
             exc_info=log.isEnabledFor(logging.DEBUG) and error,
         )  # fmt: skip
 
@@ -224,7 +298,10 @@ class VersionManager:
             session, version.session = version.session, None
         if session is not None:
             session.close()
-        self._move(version, State.END)
+        del session
+        self._resident_bytes()
+        with self._changed:
+            version.state = State.END
         log.info("version %d is unloaded", version.version)
 
     def _release(self, version: _Version) -> None:
@@ -232,10 +309,6 @@ class VersionManager:
             version.leases -= 1
             if version.leases == 0:
                 self._changed.notify_all()
-
-    def _move(self, version: _Version, state: State) -> None:
-        with self._changed:
-            version.state = state
 
     def _choose_routes(self) -> None:
         self._available = tuple(
@@ -260,3 +333,7 @@ class VersionManager:
 
     def _what_is_available(self) -> str:
         return "available: " + (", ".join(map(str, self._available)) or "none")
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__

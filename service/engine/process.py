@@ -9,7 +9,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from model_store import VersionCache, open_store
@@ -19,7 +18,7 @@ from service.engine.batcher import Batch, Batcher, Waiting
 from service.engine.fact_sheet import FactSheet
 from service.engine.follower import Follower
 from service.engine.lanes import Lanes
-from service.engine.loading import load_version
+from service.engine.loading import VersionLoader
 from service.engine.manager import VersionManager
 from service.engine.policy import State
 from service.engine.source import StoreSource
@@ -177,14 +176,8 @@ async def serve(settings: Settings) -> None:
     store = open_store(settings.store)
     source = StoreSource(store, cache, settings.model, settings.serve)
 
-    manager = VersionManager(
-        partial(
-            load_version,
-            source,
-            threads=settings.threads_per_lane,
-            max_batch=settings.max_batch,
-        )
-    )
+    loader = VersionLoader(source, threads=settings.threads_per_lane, max_batch=settings.max_batch)
+    manager = VersionManager(loader, budget_bytes=settings.memory_mb * 1_000_000)
     facts = FactSheet(source.manifest)
     follower = Follower(source, manager, facts, settings.poll_s)
     administration = Administration(store, settings.model, settings.serve, follower)

@@ -75,6 +75,11 @@ class StoreSource:
         cached = self._cache.manifest(self._store.url, self._model, entry)
         return cached or self._store.manifest(self._model, entry.version)
 
+    def entry(self, version: int) -> VersionEntry:
+        """Return what the catalog says of a version, however old it is; raises StoreError."""
+        here = self._catalog.get(version) if self._catalog else None
+        return here or self._store.entry(self._model, version)
+
     def waiting_for(self) -> str:
         """Say in one line what a service without any version is waiting for."""
         if self.problem:

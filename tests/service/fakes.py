@@ -43,7 +43,7 @@ class FakeSession:
 
     def __init__(self, version: int) -> None:
         self.classes = CLASSES
-        self._version = version
+        self.version = version
         self.go_on = threading.Event()
         self.go_on.set()
         self.failure: Exception | None = None
@@ -58,7 +58,7 @@ class FakeSession:
         self.batches.append(len(images))
         if self.failure is not None:
             raise self.failure
-        return sure_of(self._version, len(images))
+        return sure_of(self.version, len(images))
 
 
 class FakeEngine:

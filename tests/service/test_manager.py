@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,19 +14,38 @@ from service.errors import NotReady, VersionNotFound
 from service.reference import DEFAULT, VersionRef
 from tests.service.fakes import CLASSES, FakeSession
 
+MB = 1_000_000
+
 
 class Loader:
-    """Loads fake sessions; versions in `broken` fail."""
+    """Loads fake sessions; versions in `broken` fail, `meanwhile` happens during each load.
+
+    Each takes 100 MB, unless `takes` says more, whatever its estimate.
+    """
 
     def __init__(self) -> None:
         self.broken: set[int] = set()
         self.loads: list[int] = []
+        self.takes: dict[int, int] = {}
+        self.estimates: dict[int, int] = {}
+        self.meanwhile: Callable[[int], None] = lambda version: None
+        self.sessions: list[FakeSession] = []
 
-    def __call__(self, version: int) -> Session:
+    def estimate_bytes(self, version: int) -> int:
+        return self.estimates.get(version, 90) * MB
+
+    def load(self, version: int) -> Session:
         self.loads.append(version)
+        self.meanwhile(version)
         if version in self.broken:
             raise BadModel(f"version {version} is broken")
-        return FakeSession(version)
+        self.sessions.append(FakeSession(version))
+        return self.sessions[-1]
+
+    def resident_bytes(self) -> int:
+        return sum(
+            self.takes.get(each.version, 100) * MB for each in self.sessions if not each.closed
+        )
 
 
 def serving(*versions: int, **more: Any) -> Wanted:
@@ -61,6 +81,14 @@ def manager(load: Loader, clock: Clock) -> VersionManager:
     return VersionManager(load, clock=clock)
 
 
+@pytest.fixture
+def frugal(load: Loader, clock: Clock) -> VersionManager:
+    """A manager with 350 MB."""
+    return VersionManager(
+        load, budget_bytes=350 * MB, clock=clock, resident_bytes=load.resident_bytes
+    )
+
+
 def test_nothing_can_be_leased_before_a_version_is_loaded(manager: VersionManager) -> None:
     with pytest.raises(NotReady):
         manager.lease(DEFAULT)
@@ -87,20 +115,19 @@ def test_a_version_that_is_not_served_is_refused_naming_those_that_are(
 
 
 def test_a_version_that_is_still_loading_is_to_be_asked_for_again(
-    load: Loader, clock: Clock
+    manager: VersionManager, load: Loader
 ) -> None:
     seen: list[Exception] = []
 
-    def load_and_ask(version: int) -> Session:
+    def ask(version: int) -> None:
         if version == 2:
             with pytest.raises(NotReady, match="version 2 is LOADING; available: 1") as caught:
-                asked.lease(VersionRef(2))
+                manager.lease(VersionRef(2))
             seen.append(caught.value)
-        return load(version)
 
-    asked = VersionManager(load_and_ask, clock=clock)
-    apply(asked, serving(1))
-    apply(asked, serving(1, 2))
+    load.meanwhile = ask
+    apply(manager, serving(1))
+    apply(manager, serving(1, 2))
     assert len(seen) == 1
 
 
@@ -189,21 +216,20 @@ def test_a_label_names_the_version_it_points_at(manager: VersionManager) -> None
 
 
 def test_a_label_that_moved_stays_with_the_old_version_until_the_new_one_is_loaded(
-    load: Loader, clock: Clock
+    manager: VersionManager, load: Loader
 ) -> None:
     during: list[int] = []
 
-    def load_and_ask(version: int) -> Session:
+    def ask(version: int) -> None:
         if version == 2:
-            during.append(answering(asked, VersionRef(label="production")))
-        return load(version)
+            during.append(answering(manager, VersionRef(label="production")))
 
-    asked = VersionManager(load_and_ask, clock=clock)
-    apply(asked, serving(1, labels={"production": 1}))
-    apply(asked, serving(2, labels={"production": 2}))
+    load.meanwhile = ask
+    apply(manager, serving(1, labels={"production": 1}))
+    apply(manager, serving(2, labels={"production": 2}))
     assert during == [1]
-    assert answering(asked, VersionRef(label="production")) == 2
-    assert [each.version for each in asked.status()] == [2], "nothing holds the old one any more"
+    assert answering(manager, VersionRef(label="production")) == 2
+    assert [each.version for each in manager.status()] == [2], "nothing holds the old one any more"
 
 
 def test_a_label_on_a_version_that_cannot_be_loaded_says_why(
@@ -257,21 +283,22 @@ def test_a_weighted_version_that_is_not_available_leaves_its_share_to_the_others
     assert answering(manager) == 1, "the default answers where no weighted one can"
 
 
-def test_going_back_does_not_wait_for_a_version_that_is_loading(load: Loader, clock: Clock) -> None:
+def test_going_back_does_not_wait_for_a_version_that_is_loading(
+    manager: VersionManager, load: Loader
+) -> None:
     answers: list[int] = []
 
-    def load_and_go_back(version: int) -> Session:
+    def go_back(version: int) -> None:
         if version == 3:
-            asked.want(serving(1, 2, default=1))
-            answers.append(answering(asked))
-        return load(version)
+            manager.want(serving(1, 2, default=1))
+            answers.append(answering(manager))
 
-    asked = VersionManager(load_and_go_back, clock=clock)
-    apply(asked, serving(1, 2))
-    apply(asked, serving(1, 2, 3))
+    load.meanwhile = go_back
+    apply(manager, serving(1, 2))
+    apply(manager, serving(1, 2, 3))
     assert answers == [1]
-    assert answering(asked) == 1
-    assert [each.version for each in asked.status()] == [1, 2], "3 isn't wanted any more"
+    assert answering(manager) == 1
+    assert [each.version for each in manager.status()] == [1, 2], "3 isn't wanted any more"
 
 
 def test_failed_versions_are_tried_again_at_once_when_told_to(
@@ -285,3 +312,63 @@ def test_failed_versions_are_tried_again_at_once_when_told_to(
     manager.retry()
     manager.settle()
     assert answering(manager) == 1
+
+
+def available(manager: VersionManager) -> list[int]:
+    return [each.version for each in manager.status() if each.state == "AVAILABLE"]
+
+
+def test_within_the_budget_versions_are_kept_so_that_going_back_takes_no_time(
+    frugal: VersionManager, load: Loader
+) -> None:
+    for version in (1, 2, 3):
+        apply(frugal, serving(version))
+    assert available(frugal) == [1, 2, 3]
+    frugal.want(serving(1))
+    assert answering(frugal) == 1
+    assert load.loads == [1, 2, 3]
+
+
+def test_over_the_budget_the_oldest_that_nobody_wants_goes_first(
+    frugal: VersionManager,
+) -> None:
+    apply(frugal, serving(1, labels={"stable": 1}))
+    for version in (2, 3, 4):
+        apply(frugal, serving(1, version, default=version, labels={"stable": 1}))
+    assert available(frugal) == [1, 3, 4]
+
+
+def test_a_version_that_cannot_fit_is_refused_with_its_reason_before_it_is_loaded(
+    frugal: VersionManager, load: Loader
+) -> None:
+    load.estimates[2] = 300
+    apply(frugal, serving(1))
+    apply(frugal, serving(2))
+    assert answering(frugal) == 1
+    assert load.loads == [1]
+    reason = frugal.status()[1].error
+    assert reason.startswith("it takes 300 MB and 100 MB of the 350 MB for versions are taken")
+
+
+def test_a_version_that_takes_more_than_was_estimated_is_refused_after_loading(
+    frugal: VersionManager, load: Loader
+) -> None:
+    load.takes[2] = 300
+    apply(frugal, serving(1))
+    apply(frugal, serving(2))
+    assert answering(frugal) == 1
+    assert load.loads == [1, 2]
+    assert [each.closed for each in load.sessions] == [0, 1]
+    assert "it takes 300 MB" in frugal.status()[1].error
+
+
+def test_a_version_whose_size_cannot_be_known_is_tried_again_later(
+    frugal: VersionManager, load: Loader, clock: Clock
+) -> None:
+    del load.estimates
+    apply(frugal, serving(1))
+    assert "estimates" in frugal.status()[0].error
+    load.estimates = {}
+    clock.now += FIRST_RETRY_S
+    apply(frugal, serving(1))
+    assert answering(frugal) == 1

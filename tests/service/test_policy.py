@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from service.engine.policy import Action, Forget, Load, State, Unload, VersionView, next_action
+from service.engine.policy import (
+    Action,
+    Estimate,
+    Forget,
+    Load,
+    Refuse,
+    State,
+    Unload,
+    VersionView,
+    next_action,
+)
 from service.engine.routes import Routes
 from service.engine.wanted import Wanted
 
@@ -101,3 +111,54 @@ def test_next_action(
     default = 2 if 2 in wanted else max(wanted, default=None)
     everything = Wanted(frozenset(wanted), default, fallbacks=(8, 7))
     assert next_action(views, everything, routes, now=5.0) == expected
+
+
+def sized(*versions: tuple[int, State, int | None]) -> list[VersionView]:
+    return [VersionView(version, state, None, size) for version, state, size in versions]
+
+
+@pytest.mark.parametrize(
+    ("versions", "wanted", "default", "expected"),
+    [
+        pytest.param(
+            sized((1, AVAILABLE, 40)), {2}, 1, Estimate(2), id="its size is asked for first"
+        ),
+        pytest.param(
+            sized((1, AVAILABLE, 40), (2, START, 40)), {2}, 1, Load(2), id="what fits is loaded"
+        ),
+        pytest.param(
+            sized((1, AVAILABLE, 40), (2, AVAILABLE, 40)), {2}, 2, None, id="what fits is kept"
+        ),
+        pytest.param(
+            sized((1, AVAILABLE, 40), (2, AVAILABLE, 40), (3, START, 40)),
+            {3},
+            2,
+            Unload(1),
+            id="what nobody needs makes room",
+        ),
+        pytest.param(
+            sized((1, AVAILABLE, 40), (2, AVAILABLE, 40), (3, AVAILABLE, 40)),
+            {3},
+            3,
+            Unload(1),
+            id="the oldest goes first when more is taken than was thought",
+        ),
+        pytest.param(
+            sized((1, AVAILABLE, 101)), {1}, 1, None, id="what is needed stays whatever it takes"
+        ),
+    ],
+)
+def test_next_action_with_a_hundred_bytes(
+    versions: list[VersionView], wanted: set[int], default: int, expected: Action | None
+) -> None:
+    everything = Wanted(frozenset(wanted), max(wanted))
+    assert next_action(versions, everything, Routes(default), 5.0, 100) == expected
+
+
+def test_what_cannot_fit_beside_what_is_in_use_is_refused() -> None:
+    versions = sized((1, AVAILABLE, 70_000_000), (2, START, 40_000_000))
+    action = next_action(versions, Wanted(frozenset({2}), 2), Routes(1), 5.0, 100_000_000)
+    assert isinstance(action, Refuse)
+    assert action.reason.startswith(
+        "it takes 40 MB and 70 MB of the 100 MB for versions are taken by those in use (1)"
+    )

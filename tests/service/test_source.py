@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from model_store import Catalog, ModelStore, NoSpace, VersionCache, open_store
-from service.engine.loading import load_version
+from service.engine.loading import VersionLoader
 from service.engine.session import BadModel
 from service.engine.source import StoreSource
 from service.engine.wanted import Wanted
@@ -75,6 +75,10 @@ def cached(tmp_path: Path) -> list[str]:
     return [each.name for each in tmp_path.glob("cache/*/resnet50/[0-9]*-*")]
 
 
+def loader(store: ModelStore, cache: VersionCache) -> VersionLoader:
+    return VersionLoader(source(store, cache), threads=1, max_batch=2)
+
+
 def make_room(store: ModelStore, tmp_path: Path) -> None:
     """Fetch version 2 through a cache that has room for nothing else."""
     limited = VersionCache(tmp_path / "cache", limit_bytes=1)
@@ -86,7 +90,7 @@ def test_a_served_version_stays_in_the_cache_until_it_is_closed(
 ) -> None:
     publish(store, tmp_path / "1", favours=1)
     publish(store, tmp_path / "2", favours=2)
-    session = load_version(source(store, cache), 1, threads=1, max_batch=2)
+    session = loader(store, cache).load(1)
     make_room(store, tmp_path)
     assert len(cached(tmp_path)) == 2
     session.close()
@@ -100,6 +104,14 @@ def test_a_version_that_cannot_be_served_is_not_held(
     publish(store, tmp_path / "1", favours=1, truncated=True)
     publish(store, tmp_path / "2", favours=2)
     with pytest.raises(BadModel):
-        load_version(source(store, cache), 1, threads=1, max_batch=2)
+        loader(store, cache).load(1)
     make_room(store, tmp_path)
     assert [name.split("-")[0] for name in cached(tmp_path)] == ["2"]
+
+
+def test_what_a_version_takes_is_estimated_from_its_file(
+    store: ModelStore, cache: VersionCache, tmp_path: Path
+) -> None:
+    publish(store, tmp_path / "1", favours=1)
+    file_bytes = store.manifest("resnet50", 1).find("model.onnx").size
+    assert file_bytes < loader(store, cache).estimate_bytes(1) < 2 * file_bytes
