@@ -87,7 +87,15 @@ from model_store.errors import (
     Unreachable,
 )
 from model_store.garbage import Garbage, Orphan
-from model_store.manifest import FileEntry, Lineage, Manifest, Signature, TensorSpec
+from model_store.manifest import (
+    FileEntry,
+    KnownAnswers,
+    Lineage,
+    Manifest,
+    SelfTest,
+    Signature,
+    TensorSpec,
+)
 from model_store.progress import Progress
 from model_store.store import ModelStore, open_store
 from model_store.verifier import Damage
@@ -105,6 +113,7 @@ __all__ = [
     "InvalidStoreUrl",
     "InvalidTraffic",
     "InvalidVersion",
+    "KnownAnswers",
     "Lineage",
     "Manifest",
     "ModelStore",
@@ -112,6 +121,7 @@ __all__ = [
     "NotFound",
     "Orphan",
     "Progress",
+    "SelfTest",
     "Signature",
     "StoreError",
     "TensorSpec",

@@ -122,6 +122,14 @@ class VersionCache:
         except (OSError, Corrupt):
             return None
 
+    @staticmethod
+    def manifest_in(folder: Path) -> Manifest:
+        """Return the manifest in a folder that `fetch` returned, and thereby verified."""
+        path = folder / MANIFEST
+        with os_edge("reading", path):
+            data = path.read_bytes()
+        return decode_manifest(data, sha256=hashlib.sha256(data).hexdigest(), where=str(path))
+
     def recall(self, url: str, model: str) -> Catalog | None:
         """Return the catalog remembered last, None where there is none or it is damaged."""
         path = self._home(url, model) / CATALOG

@@ -13,6 +13,7 @@ from model_store.errors import Corrupt, InvalidName, InvalidVersion, NotFound
 from model_store.names import check_distinct, check_file, show
 
 FORMAT = 1
+SELF_TEST_FORMAT = 2
 
 
 class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,8 +54,34 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     host: str
 
 
+class KnownAnswers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one variant answered when it was published.
+
+    `probabilities` are the bytes of float32 [N, classes], little-endian, in JSON as base64;
+    `tolerance` is by how much other hardware's answers may differ.
+    """
+
+    probabilities: bytes
+    tolerance: float
+
+
+class SelfTest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Images, and what each variant answers to them: how a service knows that it computes the same.
+
+    `images` are the bytes of uint8 [N, *], N of what the signature's input takes, in JSON as
+    base64; `answers` are keyed by the variant's file.
+    """
+
+    images: bytes
+    answers: dict[str, KnownAnswers]
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One published version; `metrics` is keyed by the variant's file, such as "model.onnx"."""
+    """One published version; `metrics` is keyed by the variant's file, such as "model.onnx".
+
+    Written in format 1 where there is no self-test, so that everything that ever read manifests
+    reads it.
+    """
 
     format: int = FORMAT
     model: str
@@ -65,6 +92,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     signature: Signature
     metrics: dict[str, dict[str, float]]
     lineage: Lineage
+    self_test: SelfTest | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def size_bytes(self) -> int:
@@ -80,7 +108,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         raise NotFound(f"{self.model} {self.version} has no file {show(name)}; it has {has}")
 
 
+class _Stamp(msgspec.Struct, frozen=True):
+    format: int
+
+
 _encoder = msgspec.json.Encoder()
+_decode_stamp = msgspec.json.Decoder(_Stamp).decode
 _decode = msgspec.json.Decoder(Manifest).decode
 
 
@@ -97,6 +130,12 @@ def decode_manifest(data: bytes, *, sha256: str, where: str) -> Manifest:
     if hashlib.sha256(data).hexdigest() != sha256:
         raise Corrupt(f"{where} isn't what was published (SHA-256 differs); publish it again")
     try:
+        stamp = _decode_stamp(data)
+        if not FORMAT <= stamp.format <= SELF_TEST_FORMAT:
+            raise Corrupt(
+                f"{where} is written in format {stamp.format} and this Hotshelf reads {FORMAT} to"
+                f" {SELF_TEST_FORMAT}; install the version of Hotshelf that wrote it"
+            )
         manifest = _decode(data)
         for entry in manifest.files:
             check_file(entry.name)
@@ -104,6 +143,28 @@ def decode_manifest(data: bytes, *, sha256: str, where: str) -> Manifest:
     except (msgspec.MsgspecError, UnicodeDecodeError, InvalidName) as error:
         raise Corrupt(f"{where} isn't a manifest that this Hotshelf reads: {error}") from error
     return manifest
+
+
+def check_self_test(self_test: SelfTest, files: frozenset[str], signature: Signature) -> SelfTest:
+    """Return the self-test; raise InvalidVersion where it doesn't fit the files and signature."""
+    [image, *_], [probabilities, *_] = signature.inputs, signature.outputs
+    image_bytes = math.prod(each or 1 for each in image.shape)
+    count, rest = divmod(len(self_test.images), image_bytes)
+    if rest or not count:
+        raise InvalidVersion(
+            f"the self-test has {len(self_test.images)} bytes of images, not a multiple of"
+            f" {image_bytes}"
+        )
+    row_bytes = 4 * math.prod(each or 1 for each in probabilities.shape)
+    for file, answers in self_test.answers.items():
+        if file not in files:
+            raise InvalidVersion(f"self-test of {show(file)}: the folder has no such file")
+        if len(answers.probabilities) != count * row_bytes or not answers.tolerance > 0:
+            raise InvalidVersion(
+                f"self-test of {show(file)}: {len(answers.probabilities)} bytes of answers for"
+                f" {count} images, tolerance {answers.tolerance}"
+            )
+    return self_test
 
 
 def check_metrics(

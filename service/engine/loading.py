@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from functools import partial
 
+from service.engine.self_test import check_published
 from service.engine.session import FILES, MODEL_FILE, OnnxSession, warm_up
 from service.engine.source import StoreSource
 
@@ -22,11 +23,11 @@ class VersionLoader:
 
     def estimate_bytes(self, version: int) -> int:
         """Return about how much memory the version will take; StoreError if it can't be had."""
-        file = self._source.manifest(self._source.entry(version)).find(MODEL_FILE)
-        return int(MEMORY_PER_FILE_BYTE * file.size)
+        manifest = self._source.manifest(self._source.entry(version))
+        return int(MEMORY_PER_FILE_BYTE * manifest.find(MODEL_FILE).size)
 
     def load(self, version: int) -> OnnxSession:
-        """Fetch, verify, load, check and warm up a version; closing it gives its folder back.
+        """Fetch, verify, load, warm up and self-test a version; closing it gives its folder back.
 
         Raises StoreError if it can't be had and BadModel if it can't be served; nothing is held
         then.
@@ -37,5 +38,6 @@ class VersionLoader:
             undo.callback(giving_back)
             session = OnnxSession.load(folder, threads=self._threads, closed=giving_back)
             warm_up(session, self._max_batch)
+            check_published(session, self._source.manifest_in(folder), MODEL_FILE)
             undo.pop_all()
         return session

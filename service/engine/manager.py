@@ -232,12 +232,9 @@ class VersionManager:
 
     def _bring_up(self, version: _Version) -> None:
         started, before = self._clock(), self._resident_bytes()
-        try:
-            session = self._loader.load(version.version)
-        # Whatever a version fails with, it must not take the ones that serve down with it.
-        except Exception as error:  # noqa: BLE001
+        session = self._try_to_load(version)
+        if session is None:
             metrics.VERSION_LOADS.labels("failed").observe(self._clock() - started)
-            self._mark_failed(version, _reason(error), error)
             self._resident_bytes()
             return
         took_s = self._clock() - started
@@ -263,6 +260,14 @@ class VersionManager:
             "version %d is available after %.1f s and takes %.0f MB",
             version.version, took_s, (version.size_bytes or 0) / 1e6,
         )  # fmt: skip
+
+    def _try_to_load(self, version: _Version) -> Session | None:
+        try:
+            return self._loader.load(version.version)
+        # Whatever a version fails with, it must not take the ones that serve down with it.
+        except Exception as error:  # noqa: BLE001
+            self._mark_failed(version, _reason(error), error)
+            return None
 
     def _enter_service(self, version: _Version, session: Session) -> None:
         version.session = session

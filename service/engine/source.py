@@ -75,6 +75,10 @@ class StoreSource:
         cached = self._cache.manifest(self._store.url, self._model, entry)
         return cached or self._store.manifest(self._model, entry.version)
 
+    def manifest_in(self, folder: Path) -> Manifest:
+        """Return the manifest in a folder from `fetch`."""
+        return self._cache.manifest_in(folder)
+
     def entry(self, version: int) -> VersionEntry:
         """Return what the catalog says of a version, however old it is; raises StoreError."""
         here = self._catalog.get(version) if self._catalog else None
