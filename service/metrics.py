@@ -10,7 +10,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, values
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    values,
+)
 
 from service.metric_slots import Slot
 
@@ -22,6 +28,9 @@ _slot = Slot(FOLDER) if FOLDER else None
 if _slot is not None:
     # The documented way to name the files; it has to come before the first metric is made.
     values.ValueClass = values.MultiProcessValue(_slot)  # type: ignore[no-untyped-call]
+
+# Files that outlive processes have no such times, so nobody gets them.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 REGISTRY = CollectorRegistry()
 

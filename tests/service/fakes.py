@@ -53,7 +53,7 @@ class FakeSession:
     def close(self) -> None:
         self.closed += 1
 
-    def run(self, images: Images) -> Probabilities:
+    def run(self, images: Images, *, alone: bool = False) -> Probabilities:
         assert self.go_on.wait(10)
         self.batches.append(len(images))
         if self.failure is not None:
@@ -66,6 +66,7 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.error: ServiceError | None = None
+        self.surprise: Exception | None = None
         self.seen: list[Images] = []
         self.correlations: list[Correlation] = []
         self.changes: list[tuple[str, Change]] = []
@@ -122,3 +123,5 @@ class FakeEngine:
     def _check(self) -> None:
         if self.error is not None:
             raise self.error
+        if self.surprise is not None:
+            raise self.surprise
