@@ -164,8 +164,8 @@ def timed(action: Callable[[], Any]) -> float:
 
 def launch(options: argparse.Namespace) -> None:
     """Start the ranks from one of the hosts, as Hotshelf does; passes on what rank 0 prints."""
+    from training.modes.horovod_gloo import run_ranks
     from training.modes.horovod_hosts import parse_hosts
-    from training.modes.horovod_launcher import run_ranks
 
     command = [sys.executable, "-m", "benchmarks.scaling", "rank", *_rank_options(options)]
     ranks = run_ranks(command, parse_hosts(options.hosts), ssh=options.ssh.split())

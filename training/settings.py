@@ -203,6 +203,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             "such as 'ssh -p 2222 -i KEY' (default: ssh)"
         ),
     ] = None
+    controller: Annotated[
+        Literal["gloo", "mpi"],
+        Meta(
+            description="horovod: how ranks meet; mpi needs Open MPI and a Horovod built with it "
+            "(`tools/build_horovod.py --mpi`)"
+        ),
+    ] = "gloo"
     elastic: Annotated[
         bool,
         Meta(description="horovod-cluster: go on when hosts are lost, and with those that join"),

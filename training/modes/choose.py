@@ -22,6 +22,7 @@ _ONLY_IN: dict[str, tuple[ModeName, ...]] = {
     "processes": ("horovod",),
     "hosts": ("horovod-cluster",),
     "ssh": ("horovod-cluster",),
+    "controller": ("horovod", "horovod-cluster"),
     "elastic": ("horovod-cluster",),
     "min": ("horovod-cluster",),
     "max": ("horovod-cluster",),
@@ -46,6 +47,8 @@ def check_mode(job: Job, recipe: Recipe) -> None:
         )
     if not job.elastic and (job.min or job.max or job.discovery):
         raise UsageError("--min, --max and --discovery are for --elastic")
+    if job.elastic and job.controller == "mpi":
+        raise UsageError("--elastic is for --controller gloo: MPI ends all ranks when one is lost")
     if recipe.sync_norm and recipe.xla:
         raise UsageError(
             "--sync-norm sends messages in the middle of what --xla compiles; give one"
@@ -70,8 +73,9 @@ def run_in_mode(job: Job, recipe: Recipe, run: Path, *, debug: bool = False) -> 
 
         return train_with_servers(job, recipe, run)
     from training.modes import horovod_launcher, horovod_rank
+    from training.modes.horovod_environment import is_rank
 
-    if horovod_rank.is_rank():
+    if is_rank():
         return horovod_rank.train_as_rank(job, recipe, run, debug=debug)
     horovod_launcher.launch(job, recipe, run, debug=debug)
     return None

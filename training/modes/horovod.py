@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from training.backend import tf
 from training.evaluation.evaluate import Counts
 from training.memory import Memory
+from training.modes.horovod_environment import local_rank
 from training.modes.one_by_one import OneByOne
 from training.step import Update
 
@@ -133,8 +134,7 @@ def use_own_gpu() -> None:
     """See only this rank's GPU, where there are any; before TensorFlow's first operation."""
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
-        local_rank = int(os.environ.get("HOROVOD_LOCAL_RANK", "0"))
-        tf.config.set_visible_devices(gpus[local_rank % len(gpus)], "GPU")
+        tf.config.set_visible_devices(gpus[local_rank() % len(gpus)], "GPU")
 
 
 def lost_peer(error: Exception) -> bool:

@@ -1,4 +1,4 @@
-"""One rank as its launcher sees it: a process here, or an ssh session to one elsewhere."""
+"""A process that the launcher has started and talks to: one rank, or mpirun with all of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shlex
 import signal
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -16,16 +16,70 @@ from training.modes.horovod_messages import Ended, Hello, Order, read_report, wr
 from training.modes.horovod_verdict import RankEnd
 
 # A host that doesn't answer for 15 s is lost.
-_SSH_OPTIONS = "-T -oBatchMode=yes -oConnectTimeout=10"
-_SSH_OPTIONS += " -oServerAliveInterval=5 -oServerAliveCountMax=3"
+SSH_OPTIONS = (
+    *("-T", "-oBatchMode=yes", "-oConnectTimeout=10"),
+    *("-oServerAliveInterval=5", "-oServerAliveCountMax=3"),
+)
 _CHUNK = 65536
-_LET_GO_S = 3.0
 
 
-class RankProcess:
-    """A started rank. Its output goes to `out` by lines and to `err` as it comes.
+class LaunchedProcess:
+    """Hears orders on its standard input; a session of its own, as Ctrl-C is for the launcher.
 
-    `ssh` is the command that logs in to its host, empty for this one.
+    `let_go_s` is how long it has to end by itself when it hears no launcher any more.
+    """
+
+    let_go_s = 3.0
+
+    def __init__(self, command: Sequence[str], environment: dict[str, str] | None = None) -> None:
+        self._ended_by_us = False
+        self._writing = threading.Lock()
+        self._process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._input, self._output, self._errors = _pipes(self._process)
+
+    def tell(self, order: Order) -> None:
+        """Send an order, unless the process has ended."""
+        with self._writing, suppress(OSError, ValueError):
+            self._input.write(write_order(order))
+            self._input.flush()
+
+    def let_go(self) -> None:
+        """Have it end at once: it does when it hears no launcher any more."""
+        self._ended_by_us = True
+        with self._writing, suppress(OSError, ValueError):
+            self._input.close()
+
+    def kill(self) -> None:
+        """Kill what is of it on this machine; what is elsewhere ends as its connection does."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        """Have it end, now or within seconds."""
+        self.let_go()
+        killer = threading.Timer(self.let_go_s, self.kill)
+        killer.daemon = True
+        killer.start()
+
+    def _close_pipes(self) -> None:
+        with self._writing, suppress(OSError):
+            self._input.close()
+        self._output.close()
+        self._errors.close()
+
+
+class RankProcess(LaunchedProcess):
+    """A started rank: a process here, or an ssh session to one elsewhere.
+
+    Its output goes to `out` by lines and to `err` as it comes. `ssh` is the command that logs in to
+    its host, empty for this one.
     """
 
     def __init__(
@@ -45,51 +99,14 @@ class RankProcess:
         self._err = err
         self._report: Ended | None = None
         self._last_line = b""
-        self._ended_by_us = False
-        self._writing = threading.Lock()
-        there = [
-            *ssh,
-            *_SSH_OPTIONS.split(),
-            host,
-            f"cd {shlex.quote(str(Path.cwd()))} && exec {command}",
-        ]
-        # Its own session: Ctrl-C is for the launcher, which tells all ranks.
-        self._process = subprocess.Popen(
-            there if ssh else ["/bin/sh", "-c", f"exec {command}"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
+        there = f"cd {shlex.quote(str(Path.cwd()))} && exec {command}"
+        super().__init__(
+            [*ssh, *SSH_OPTIONS, host, there] if ssh else ["/bin/sh", "-c", f"exec {command}"]
         )
-        self._input, self._output, self._errors = _pipes(self._process)
-
-    def tell(self, order: Order) -> None:
-        """Send an order, unless the rank has ended."""
-        with self._writing, suppress(OSError, ValueError):
-            self._input.write(write_order(order))
-            self._input.flush()
 
     def greet(self, environment: dict[str, str]) -> None:
         """Send what the rank waits for; other hosts get the environment, this one has it."""
         self.tell(Hello(environment if self._remote else {}))
-
-    def let_go(self) -> None:
-        """Have the rank end at once: it does when it hears no launcher any more."""
-        self._ended_by_us = True
-        with self._writing, suppress(OSError, ValueError):
-            self._input.close()
-
-    def kill(self) -> None:
-        """Kill the process here; a remote rank ends as its connection does."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-
-    def end(self) -> None:
-        """Have the rank end, now or within seconds."""
-        self.let_go()
-        killer = threading.Timer(_LET_GO_S, self.kill)
-        killer.daemon = True
-        killer.start()
 
     def wait(self) -> RankEnd:
         """Pass on what the rank writes until it ends; return how it did."""
@@ -115,12 +132,6 @@ class RankProcess:
         self._process.wait()
         self.kill()
 
-    def _close_pipes(self) -> None:
-        with self._writing, suppress(OSError):
-            self._input.close()
-        self._output.close()
-        self._errors.close()
-
     def _read_stdout(self) -> None:
         for raw in self._output:
             line = raw.decode(errors="replace")
@@ -138,5 +149,5 @@ class RankProcess:
 
 def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
     if process.stdin is None or process.stdout is None or process.stderr is None:
-        raise AssertionError("a rank is started with three pipes")
+        raise AssertionError("a process is started with three pipes")
     return process.stdin, process.stdout, process.stderr

@@ -10,6 +10,7 @@ import select
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 import msgspec
 
 from training.errors import TrainingError
+from training.modes.horovod_environment import TERMINAL, hears_launcher, local_size, under_mpi
 from training.modes.horovod_hosts import interface_towards
 from training.modes.horovod_messages import Ended, Hello, Stop, read_order, write_report
 from training.progress import Bars, SilentBars, TerminalBars, make_bars
@@ -28,16 +30,11 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-# Set by the launcher to the size of its terminal, 80x24, or to none.
-TERMINAL = "HOTSHELF_RANK_TERMINAL"
 # Several times the interval of the launcher's Alive.
 _SILENCE_S = 60.0
+_WATCH_S = 1.0
+_PARTING_S = 5.0
 _LAUNCHER_GONE = 1
-
-
-def is_rank() -> bool:
-    """Return whether a launcher has started this process."""
-    return TERMINAL in os.environ and _rank() is not None
 
 
 def train_as_rank(job: Job, recipe: Recipe, run: Path, *, debug: bool) -> Outcome | None:
@@ -50,7 +47,10 @@ def train_as_rank(job: Job, recipe: Recipe, run: Path, *, debug: bool) -> Outcom
 
 def as_rank(work: Callable[[], _T], *, debug: bool = False) -> _T:
     """Return what `work` returns; its error is reported to the launcher and ends the process."""
-    hear_launcher()
+    if hears_launcher():
+        hear_launcher()
+    else:
+        follow_parent()
     try:
         return work()
     except TrainingError as error:
@@ -71,6 +71,18 @@ def hear_launcher() -> None:
         end_at_once()
     os.environ.update(hello.environment)
     threading.Thread(target=obey, args=(lines.next, end_at_once), daemon=True).start()
+
+
+def follow_parent() -> None:
+    """End with the process that has started this one, from a thread of its own."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_WATCH_S)
+        end_at_once()
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def obey(next_line: Callable[[float], bytes | None], end: Callable[[], object]) -> None:
@@ -140,7 +152,7 @@ def _train(job: Job, recipe: Recipe, run: Path) -> Outcome | None:
     def work(mode: HorovodMode) -> Outcome | None:
         return train(job, recipe, mode, run, _bars(mode.index))
 
-    use_threads(job.threads, processes_here=_ranks_here())
+    use_threads(job.threads, processes_here=local_size())
     use_own_gpu()
     if job.elastic:
         return run_elastic(join, work)
@@ -172,12 +184,22 @@ def _leave(report: Ended, *, debug: bool) -> NoReturn:
     sys.stdout.write(write_report(report))
     sys.stdout.flush()
     sys.stderr.flush()
+    if under_mpi():
+        _part(report.exit_code)
     os._exit(report.exit_code)
 
 
-def _ranks_here() -> int:
-    return int(os.environ.get("HOROVOD_LOCAL_SIZE", "1"))
+def _part(exit_code: int) -> NoReturn:
+    """End in order, with the others, and without waiting for long.
 
+    When a rank ends in disorder, mpirun kills the others: perhaps rank 0 at a checkpoint.
+    """
+    watchdog = threading.Timer(_PARTING_S, os._exit, (exit_code,))
+    watchdog.daemon = True
+    watchdog.start()
+    import horovod.tensorflow as hvd
 
-def _rank() -> int | None:
-    return int(os.environ["HOROVOD_RANK"]) if "HOROVOD_RANK" in os.environ else None
+    if not hvd.is_initialized():
+        os._exit(exit_code)
+    hvd.shutdown()
+    os._exit(0)

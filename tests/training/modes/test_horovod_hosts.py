@@ -60,6 +60,12 @@ def test_a_mode_says_what_it_misses() -> None:
         (Job(mode="horovod", ssh="ssh"), Recipe(), "--ssh is for --mode horovod-cluster, not"),
         (Job(), Recipe(sync_norm=True), "--sync-norm is for --mode horovod and horovod-cluster"),
         (Job(), Recipe(compress="fp16"), "--compress is for --mode horovod and horovod-cluster"),
+        (Job(controller="mpi"), Recipe(), "--controller is for --mode horovod and horovod-cluster"),
+        (
+            Job(mode="horovod-cluster", elastic=True, controller="mpi"),
+            Recipe(),
+            "--elastic is for --controller gloo",
+        ),
         (
             Job(mode="horovod"),
             Recipe(sync_norm=True, xla=True, deterministic=False),

@@ -17,8 +17,8 @@ from tests.training.modes.programs.tiny_run import Plan, data, run
 from training.errors import ProcessLost
 from training.evaluation.evaluate import evaluate
 from training.model import Architecture
+from training.modes.horovod_gloo import Ranks, run_ranks
 from training.modes.horovod_hosts import HostSlots
-from training.modes.horovod_launcher import Ranks, run_ranks
 from training.modes.horovod_verdict import error_of
 from training.modes.single import SingleMode
 from training.progress import SilentBars

@@ -143,7 +143,9 @@ def test_two_workers_and_two_servers_train_a_version(tmp_path: Path, drawn: Path
     assert f"saved_model.pb: top-1 {evaluated[-1]['top1']:.2%}" in output
 
 
-def test_a_lost_worker_is_started_again_and_no_step_is_lost(tmp_path: Path, drawn: Path) -> None:
+def test_a_lost_worker_is_started_again_and_all_end_with_a_coordinator_that_is_killed(
+    tmp_path: Path, drawn: Path
+) -> None:
     run = tmp_path / "run"
     with started(train(run, drawn, *HERE, *LONG), tmp_path) as running:
         reaches(run, 2, running)
@@ -155,12 +157,15 @@ def test_a_lost_worker_is_started_again_and_no_step_is_lost(tmp_path: Path, draw
         after = roles(running.process.pid)
         assert after.keys() == before.keys()
         assert after["worker 1"] != before["worker 1"]
+        running.process.kill()
+        running.process.wait()
+        eventually(lambda: gone(after), within_s=30, what="an end of all processes")
     step = newest_step(run)
     # A step that was under way on the lost worker may have sent its updates already.
     assert step <= updates(run) <= step + 1
 
 
-def test_a_lost_server_stops_the_run_which_goes_on_from_its_checkpoint(
+def test_a_lost_server_stops_the_run_which_goes_on_from_its_checkpoint_until_it_is_stopped(
     tmp_path: Path, drawn: Path
 ) -> None:
     run = tmp_path / "run"
@@ -177,36 +182,30 @@ def test_a_lost_server_stops_the_run_which_goes_on_from_its_checkpoint(
     with started(train(run, drawn, *HERE, *LONG), tmp_path) as running:
         running.says(f"resuming after step {stopped_at} of 500")
         reaches(run, stopped_at + 2, running)
+        stops(running, signal.SIGTERM)
+    assert newest_step(run) >= stopped_at + 2
     assert updates(run) == newest_step(run)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stopped_run_has_a_checkpoint_and_leaves_no_process(
-    tmp_path: Path, drawn: Path, number: signal.Signals
-) -> None:
+def test_a_run_that_is_stopped_early_has_a_checkpoint(tmp_path: Path, drawn: Path) -> None:
     run = tmp_path / "run"
     options = [*HERE, *LONG, "--checkpoint-every", "400"]
     with started(train(run, drawn, *options), tmp_path) as running:
         eventually(
             lambda: len(roles(running.process.pid)) == 4, within_s=START_S, what="all processes"
         )
-        children = roles(running.process.pid)
-        running.process.send_signal(number)
-        assert running.ended() == 128 + number, running.output
-        assert gone(children)
-    assert f"stopped by {number.name} after step" in running.output
+        stops(running, signal.SIGINT)
     # Steps that were in flight have ended: what the checkpoint says is what was trained.
     assert updates(run) == newest_step(run)
 
 
-def test_the_processes_end_with_a_coordinator_that_is_killed(tmp_path: Path, drawn: Path) -> None:
-    run = tmp_path / "run"
-    with started(train(run, drawn, *HERE, *LONG), tmp_path) as running:
-        reaches(run, 1, running)
-        children = roles(running.process.pid)
-        running.process.kill()
-        running.process.wait()
-        eventually(lambda: gone(children), within_s=30, what="an end of all processes")
+def stops(running: Running, number: signal.Signals) -> None:
+    """Send a signal; the run ends in order, saying so, and leaves no process."""
+    children = roles(running.process.pid)
+    running.process.send_signal(number)
+    assert running.ended() == 128 + number, running.output
+    assert gone(children)
+    assert f"stopped by {number.name} after step" in running.output
 
 
 def free_address(host: str = "127.0.0.1") -> Address:
