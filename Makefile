@@ -50,8 +50,8 @@ loadtest: .venv/loadtest/.installed  ## send load to a running service for 30 s 
 	@$(LOADTEST) -m locust -f loadtest/locustfile.py --headless --host http://127.0.0.1:$(PORT) \
 		--users 32 --spawn-rate 32 --run-time 30s --only-summary $(ARGS)
 
-test: .venv/training/.developing .venv/training/.horovod .venv/service/.installed .venv/clients/.installed tests/azurite/node_modules/.package-lock.json  ## run all tests (ARGS='-k name')
-	@tools/install_hosts.sh
+test: .venv/training/.developing .venv/training/.horovod .venv/service/.installed .venv/clients/.installed tests/azurite/node_modules/.package-lock.json tests/axe/node_modules/.package-lock.json  ## run all tests (ARGS='-k name')
+	@tools/install_programs.sh
 	$(TRAINING) -m pytest $(ARGS)
 
 check: .venv/training/.developing  ## formatting, lint, strict types, import contracts
@@ -70,7 +70,7 @@ lock: .venv/lock/.installed  ## resolve pyproject.toml again into requirements/*
 	tools/lock.sh .venv/lock/bin/uv
 
 clean:  ## remove environments and caches; data/, runs/ and shelf/ stay
-	rm -rf .venv .cache build dist tests/azurite/node_modules
+	rm -rf .venv .cache build dist tests/azurite/node_modules tests/axe/node_modules
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -98,7 +98,7 @@ clean:  ## remove environments and caches; data/, runs/ and shelf/ stay
 	@$(TRAINING) tools/build_horovod.py
 	@touch $@
 
-tests/azurite/node_modules/.package-lock.json: tests/azurite/package-lock.json
-	@echo "Installing Azurite (once) …"
-	@npm ci --prefix tests/azurite --no-audit --no-fund --loglevel error
+tests/%/node_modules/.package-lock.json: tests/%/package-lock.json
+	@echo "Installing $* (once) …"
+	@npm ci --prefix tests/$* --no-audit --no-fund --loglevel error
 	@touch $@
