@@ -24,6 +24,8 @@ class Waiting:
     queued_at: float
     reply: Callable[[Reply], None]
     correlation: Correlation = NOBODY
+    # Says whether nobody wants the answer any more.
+    abandoned: Callable[[], bool] = lambda: False
 
     def answer(self, probabilities: Probabilities) -> None:
         """Send the answer and give the lease back."""
@@ -73,16 +75,22 @@ class Batch:
 
 
 class Batcher:
-    """A bounded queue that gives out what is waiting, up to `max_batch` images at a time.
+    """A bounded queue that gives out what is waiting.
 
-    Nothing is held back to wait for company: a batch is what has queued up while the lanes were
-    busy. A request of more than `max_batch` images runs as a batch of its own.
+    Versions share nothing, so a batch is of one; `dropped` is told of every request that leaves the
+    queue without a run, after it has been answered if anybody waits.
     """
 
-    def __init__(self, *, max_batch: int, queue_images: int, clock: Callable[[], float]) -> None:
-        self._max_batch = max_batch
+    def __init__(
+        self,
+        *,
+        queue_images: int,
+        clock: Callable[[], float],
+        dropped: Callable[[Waiting], None],
+    ) -> None:
         self._room = queue_images
         self._clock = clock
+        self._dropped = dropped
         self._queue: deque[Waiting] = deque()
         self._queued_images = 0
 
@@ -94,19 +102,21 @@ class Batcher:
     def add(self, request: Waiting) -> None:
         """Queue a request; Overloaded if its images don't fit any more."""
         if self._queued_images + len(request.images) > self._room:
+            self.drop_useless()
+        if self._queued_images + len(request.images) > self._room:
             raise Overloaded(
                 f"{self._queued_images} images are waiting already, {self._room} may; try later"
             )
         self._queue.append(request)
         self._queued_images += len(request.images)
 
-    def next_batch(self) -> Batch | None:
-        """Return the next batch, or None when nothing is waiting.
+    def next_batch(self, most_images: int) -> Batch | None:
+        """Return the next batch of at most so many images, or None when nothing is waiting.
 
         The request that has waited longest leads; those behind it that want the same version join
-        as long as there is room. Expired requests are answered with DeadlineExceeded on the way.
+        as long as there is room. One of more images runs as a batch of its own.
         """
-        self._drop_expired()
+        self.drop_useless()
         if not self._queue:
             return None
         version = self._queue[0].lease.version
@@ -118,7 +128,7 @@ class Batcher:
             size = len(each.images)
             if each.lease.version != version:
                 left.append(each)
-            elif chosen and images + size > self._max_batch:
+            elif chosen and images + size > most_images:
                 left.append(each)
                 break
             else:
@@ -129,16 +139,18 @@ class Batcher:
         self._queued_images -= images
         return Batch(tuple(chosen))
 
-    def _drop_expired(self) -> None:
+    def drop_useless(self) -> None:
+        """Answer expired requests with DeadlineExceeded, and forget those of whom nobody waits."""
         now = self._clock()
-        if not any(each.deadline <= now for each in self._queue):
+        if not any(each.deadline <= now or each.abandoned() for each in self._queue):
             return
-        kept: deque[Waiting] = deque()
-        for each in self._queue:
-            if each.deadline > now:
-                kept.append(each)
+        waiting, self._queue = self._queue, deque()
+        for each in waiting:
+            if each.deadline > now and not each.abandoned():
+                self._queue.append(each)
                 continue
             self._queued_images -= len(each.images)
-            waited = now - each.queued_at
-            each.fail(DeadlineExceeded(f"no answer in time: the request waited {waited:.2f} s"))
-        self._queue = kept
+            each.fail(
+                DeadlineExceeded(f"no answer in time: it waited {now - each.queued_at:.2f} s")
+            )
+            self._dropped(each)

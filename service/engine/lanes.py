@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from service.engine.batcher import Batch
 from service.errors import InferenceFailed
 from service.ipc.messages import Probabilities
+from service.lifecycle import name_thread
 
 log = logging.getLogger(__name__)
 
@@ -20,24 +21,35 @@ class Lanes:
 
     def __init__(self, count: int, *, finished: Callable[[Batch, float], None]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._threads = ThreadPoolExecutor(count, thread_name_prefix="lane")
+        self._threads = ThreadPoolExecutor(count, initializer=name_thread, initargs=("lane",))
         self._finished = finished
-        self.free = count
+        self._count = count
+        self._alone = False
+        self.running = 0
 
-    def start(self, batch: Batch) -> None:
-        """Run a batch in a free lane; its requests are answered when it is done."""
-        self.free -= 1
-        self._threads.submit(self._run, batch)
+    @property
+    def free(self) -> bool:
+        """Whether a batch may start."""
+        return self.running < self._count and not self._alone
+
+    def start(self, batch: Batch, *, alone: bool) -> None:
+        """Run a batch in a free lane; its requests are answered when it is done.
+
+        One that runs `alone` has all cores, and no other starts meanwhile.
+        """
+        self.running += 1
+        self._alone = alone
+        self._threads.submit(self._run, batch, alone)
 
     def close(self) -> None:
         """Wait for running batches and stop the threads."""
         self._threads.shutdown()
 
-    def _run(self, batch: Batch) -> None:
+    def _run(self, batch: Batch, alone: bool) -> None:
         started = time.monotonic()
         outcome: Probabilities | InferenceFailed
         try:
-            outcome = batch.lease.session.run(batch.images)
+            outcome = batch.lease.session.run(batch.images, alone=alone)
         # Whatever a model's run fails with, its callers get an answer and the lane lives on.
         except Exception as error:
             ids = " ".join(each.correlation.request_id for each in batch.requests)
@@ -52,7 +64,8 @@ class Lanes:
     def _settle(
         self, batch: Batch, outcome: Probabilities | InferenceFailed, took_s: float
     ) -> None:
-        self.free += 1
+        self.running -= 1
+        self._alone = False
         if isinstance(outcome, InferenceFailed):
             batch.fail(outcome)
         else:

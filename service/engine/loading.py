@@ -16,9 +16,10 @@ MEMORY_PER_FILE_BYTE = 1.2
 class VersionLoader:
     """Loads versions from a source for the manager."""
 
-    def __init__(self, source: StoreSource, *, threads: int, max_batch: int) -> None:
+    def __init__(self, source: StoreSource, *, threads: int, cores: int, max_batch: int) -> None:
         self._source = source
         self._threads = threads
+        self._cores = cores
         self._max_batch = max_batch
 
     def estimate_bytes(self, version: int) -> int:
@@ -36,7 +37,9 @@ class VersionLoader:
         with ExitStack() as undo:
             giving_back = partial(self._source.release, folder)
             undo.callback(giving_back)
-            session = OnnxSession.load(folder, threads=self._threads, closed=giving_back)
+            session = OnnxSession.load(
+                folder, threads=self._threads, cores=self._cores, closed=giving_back
+            )
             warm_up(session, self._max_batch)
             check_published(session, self._source.manifest_in(folder), MODEL_FILE)
             undo.pop_all()

@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from model_store import VersionCache, open_store
@@ -20,6 +19,7 @@ from service.engine.follower import Follower
 from service.engine.lanes import Lanes
 from service.engine.loading import VersionLoader
 from service.engine.manager import VersionManager
+from service.engine.pace import Pace, Start, Wait
 from service.engine.policy import State
 from service.engine.source import StoreSource
 from service.engine.tally import Tally
@@ -34,12 +34,11 @@ from service.ipc.messages import (
     Facts,
     Failure,
     Infer,
-    Reply,
     Request,
     Statistics,
     VersionDescription,
 )
-from service.ipc.server import listen
+from service.ipc.server import Caller, listen
 from service.lifecycle import die_with_parent, socket_path
 from service.logs import set_up_logging
 from service.settings import Settings
@@ -66,19 +65,22 @@ class Engine:
         self._source = source
         self._queue_limit = settings.queue_images
         self._batcher = Batcher(
-            max_batch=settings.max_batch,
-            queue_images=settings.queue_images,
-            clock=time.monotonic,
+            queue_images=settings.queue_images, clock=time.monotonic, dropped=self._dropped
         )
+        self._pace = Pace(lanes=settings.lanes, max_batch=settings.max_batch, clock=time.monotonic)
+        self._loop = asyncio.get_running_loop()
+        self._looking = False
+        self._patience: asyncio.TimerHandle | None = None
         self._tally = Tally()
         self._lanes = Lanes(settings.lanes, finished=self._batch_finished)
 
-    def handle(self, request: Request, reply: Callable[[Reply], None]) -> None:
+    def handle(self, request: Request, caller: Caller) -> None:
         """Reply to one request, now or when its batch has run."""
+        reply = caller.reply
         try:
             match request:
                 case Infer():
-                    self._infer(request, reply)
+                    self._infer(request, caller)
                 case AskStatus():
                     reply(self._state())
                 case Administer():
@@ -98,13 +100,19 @@ class Engine:
         self._administration.close()
         self._lanes.close()
 
-    def _infer(self, request: Infer, reply: Callable[[Reply], None]) -> None:
+    def _infer(self, request: Infer, caller: Caller) -> None:
         if self._manager.default is None:
             raise NotReady(f"no version is loaded yet: {self._waiting_for()}")
         lease = self._manager.lease(request.ref)
-        reply = self._tally.counting(lease.version, reply)
+        reply = self._tally.counting(lease.version, caller.reply)
         waiting = Waiting(
-            request.images, lease, request.deadline, time.monotonic(), reply, request.correlation
+            request.images,
+            lease,
+            request.deadline,
+            time.monotonic(),
+            reply,
+            request.correlation,
+            lambda: caller.left,
         )
         try:
             self._batcher.add(waiting)
@@ -112,19 +120,43 @@ class Engine:
             lease.release()
             reply(Failure.of(error))
         else:
-            self._fill_lanes()
+            self._pace.arrived(len(request.images))
+            self._look_soon()
+
+    def _dropped(self, request: Waiting) -> None:
+        self._pace.left(len(request.images))
+
+    def _look_soon(self) -> None:
+        """Fill the lanes when all that is arriving together has arrived."""
+        if not self._looking:
+            self._looking = True
+            self._loop.call_soon(self._look)
+
+    def _look(self) -> None:
+        self._looking = False
+        self._fill_lanes()
+
+    def _lose_patience(self) -> None:
+        self._patience = None
+        self._fill_lanes()
 
     def _fill_lanes(self) -> None:
         while self._lanes.free:
-            batch = self._batcher.next_batch()
+            step = self._pace.decide(self._batcher.queued_images, self._lanes.running)
+            if isinstance(step, Wait) and self._patience is None:
+                self._patience = self._loop.call_later(step.seconds, self._lose_patience)
+            if not isinstance(step, Start):
+                return
+            batch = self._batcher.next_batch(step.images)
             if batch is None:
                 return
             now = time.monotonic()
             for each in batch.requests:
                 metrics.QUEUE_SECONDS.observe(now - each.queued_at)
-            self._lanes.start(batch)
+            self._lanes.start(batch, alone=step.alone)
 
     def _batch_finished(self, batch: Batch, took_s: float) -> None:
+        self._pace.ended(len(batch.requests), len(batch), took_s)
         self._fill_lanes()
         metrics.INFERENCE_SECONDS.observe(took_s)
         metrics.BATCH_IMAGES.observe(len(batch))
@@ -176,7 +208,12 @@ async def serve(settings: Settings) -> None:
     store = open_store(settings.store)
     source = StoreSource(store, cache, settings.model, settings.serve)
 
-    loader = VersionLoader(source, threads=settings.threads_per_lane, max_batch=settings.max_batch)
+    loader = VersionLoader(
+        source,
+        threads=settings.threads_per_lane,
+        cores=settings.lanes * settings.threads_per_lane,
+        max_batch=settings.max_batch,
+    )
     manager = VersionManager(loader, budget_bytes=settings.memory_mb * 1_000_000)
     facts = FactSheet(source.manifest)
     follower = Follower(source, manager, facts, settings.poll_s)

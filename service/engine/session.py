@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -11,11 +12,17 @@ import numpy as np
 import onnxruntime as ort
 
 from imaging import IMAGE_SHAPE
+from service.engine.graph_cache import optimized_graph
 from service.ipc.messages import ClassName, Images, Probabilities
+from service.lifecycle import starting_threads_as
 
 MODEL_FILE = "model.onnx"
 CLASSES_FILE = "classes.json"
 FILES = (MODEL_FILE, CLASSES_FILE)
+
+PROVIDERS = ["CPUExecutionProvider"]
+# Weights smaller than this stay in the graph's own file.
+MAPPED_BYTES = 1024
 
 # Probabilities of one image add up to 1 within what float32 loses; a softmax quantized to int8, in
 # steps of 1/255, doesn't, and belongs in float.
@@ -33,8 +40,11 @@ class Session(Protocol):
     def classes(self) -> tuple[ClassName, ...]:
         """The meaning of each output, in order."""
 
-    def run(self, images: Images) -> Probabilities:
-        """Return float32 [N, classes] for uint8 [N, 64, 64, 3]."""
+    def run(self, images: Images, *, alone: bool = False) -> Probabilities:
+        """Return float32 [N, classes] for uint8 [N, 64, 64, 3].
+
+        `alone` says that nothing else runs meanwhile, so that every core may be used.
+        """
 
     def close(self) -> None:
         """Let go of what the session holds; nothing runs any more."""
@@ -51,48 +61,54 @@ class OnnxSession:
     def __init__(
         self,
         session: ort.InferenceSession,
+        wide: ort.InferenceSession,
         classes: tuple[ClassName, ...],
         closed: Callable[[], None],
     ) -> None:
         self._session = session
+        self._wide = wide
         self.classes = classes
         self._closed = closed
 
     @classmethod
     def load(
-        cls, folder: Path, *, threads: int, closed: Callable[[], None] = lambda: None
+        cls,
+        folder: Path,
+        *,
+        threads: int,
+        cores: int | None = None,
+        closed: Callable[[], None] = lambda: None,
     ) -> OnnxSession:
         """Load and check the model; takes seconds and belongs off the request path.
 
-        `closed` is called once, by `close`.
+        A run uses so many threads, one that runs alone as many as there are `cores`. `closed` is
+        called once, by `close`.
         """
         classes = _read_classes(folder / CLASSES_FILE)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # Waiting threads that spin help an idle machine and hurt one that also speaks HTTP.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
         try:
-            session = ort.InferenceSession(
-                str(folder / MODEL_FILE), options, providers=["CPUExecutionProvider"]
-            )
+            model = folder / MODEL_FILE
+            graph = optimized_graph(model, f"ort-{ort.__version__}", partial(_optimize, model))
+            session = _open(graph, threads, optimize=graph == model)
+            wide = session
+            if cores not in (None, threads):
+                wide = _open(graph, cores, optimize=graph == model)
         # ONNX Runtime's exceptions share no public base class.
         except Exception as error:
             raise BadModel(f"{MODEL_FILE} can't be loaded: {_first_line(error)}") from error
-        loaded = cls(session, classes, closed)
+        loaded = cls(session, wide, classes, closed)
         loaded._check_signature()
         return loaded
 
-    def run(self, images: Images) -> Probabilities:
+    def run(self, images: Images, *, alone: bool = False) -> Probabilities:
         """Return float32 [N, classes] for uint8 [N, 64, 64, 3]."""
-        (probabilities,) = self._session.run(["probabilities"], {"image": images})
+        session = self._wide if alone else self._session
+        (probabilities,) = session.run(["probabilities"], {"image": images})
         answer: Probabilities = probabilities
         return answer
 
     def close(self) -> None:
         """Free the model's memory and tell whoever lent the folder."""
-        del self._session
+        del self._session, self._wide
         self._closed()
 
     def _check_signature(self) -> None:
@@ -108,6 +124,38 @@ class OnnxSession:
             raise BadModel(
                 f"{MODEL_FILE} has {shape[1]} outputs, {CLASSES_FILE} names {len(self.classes)}"
             )
+
+
+def _optimize(model: Path, graph: Path) -> None:
+    """Write the model's optimized graph, its weights in a file beside it."""
+    options = _options(threads=1)
+    options.optimized_model_filepath = str(graph)
+    for name, value in (
+        ("file_name", f"{graph.name}.data"),
+        ("min_size_in_bytes", str(MAPPED_BYTES)),
+    ):
+        options.add_session_config_entry(
+            f"session.optimized_model_external_initializers_{name}", value
+        )
+    ort.InferenceSession(str(model), options, providers=PROVIDERS)
+
+
+def _open(graph: Path, threads: int, *, optimize: bool) -> ort.InferenceSession:
+    options = _options(threads)
+    if not optimize:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    with starting_threads_as("lane"):
+        return ort.InferenceSession(str(graph), options, providers=PROVIDERS)
+
+
+def _options(threads: int) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Waiting threads that spin help an idle machine and hurt one that also speaks HTTP.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return options
 
 
 def warm_up(session: Session, max_batch: int) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from service.errors import DeadlineExceeded, EngineUnavailable, ServiceError
-from service.ipc.messages import Administer, Failure, Infer, Reply, Request
-from service.ipc.wire import FrameReader, ProtocolError, frame
+from service.ipc.messages import Administer, Cancel, Failure, Infer, Reply, Request
+from service.ipc.wire import FrameReader, Outbox, ProtocolError
 
 RECONNECT_S = 0.1
 
@@ -19,6 +21,8 @@ GRACE_S = 1.0
 QUICK_ANSWER_S = 5.0
 # Changing a catalog may take several tries, each of them a request to a distant store.
 CHANGE_S = 90.0
+# How often requests without an answer are looked at; a timer for each would cost more.
+SWEEP_S = 0.1
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +37,16 @@ class EngineClient:
     def __init__(self, socket_path: Path) -> None:
         self._path = socket_path
         self._connection: _Connection | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether the engine can be asked."""
+        return self._connection is not None
+
+    def close(self) -> None:
+        """Close the connection; `run` makes another."""
+        if self._connection is not None:
+            self._connection.close()
 
     async def run(self) -> None:
         """Connect, and connect again whenever the engine goes away."""
@@ -61,28 +75,45 @@ class EngineClient:
         return self._connection.request(message)
 
 
+class _Answer(asyncio.Future[Reply]):
+    """The answer to one request; cancelling it tells the engine that nobody waits any more."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, expires: float, abandon: Callable[[], None]
+    ) -> None:
+        super().__init__(loop=loop)
+        self.expires = expires
+        self._abandon = abandon
+
+    def cancel(self, msg: object = None) -> bool:
+        cancelled = super().cancel(msg)
+        if cancelled:
+            self._abandon()
+        return cancelled
+
+
 class _Connection(asyncio.Protocol):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._reader = FrameReader()
         self._numbers = itertools.count(1)
-        self._waiting: dict[int, tuple[asyncio.Future[Reply], asyncio.TimerHandle]] = {}
-        self._transport: asyncio.Transport | None = None
+        self._waiting: dict[int, _Answer] = {}
+        self._outbox: Outbox | None = None
+        self._sweeping = loop.call_later(SWEEP_S, self._sweep)
         self.closed: asyncio.Future[None] = loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
+        self._outbox = Outbox(self._loop, cast("asyncio.Transport", transport))
 
     def request(self, message: Request) -> asyncio.Future[Reply]:
         number = next(self._numbers) & 0xFFFFFFFF
-        reply: asyncio.Future[Reply] = self._loop.create_future()
-        timer = self._loop.call_at(self._expiry(message), self._expire, number)
-        self._waiting[number] = reply, timer
-        if self._transport is None or self._transport.is_closing():
+        answer = _Answer(self._loop, self._expiry(message), partial(self._abandon, number))
+        self._waiting[number] = answer
+        if self._outbox is None or self._outbox.closed:
             self._settle(number, EngineUnavailable("the inference engine went away"))
         else:
-            self._transport.writelines(frame(number, message))
-        return reply
+            self._outbox.send(number, message)
+        return answer
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -96,33 +127,37 @@ class _Connection(asyncio.Protocol):
             self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._sweeping.cancel()
         for number in list(self._waiting):
             self._settle(number, EngineUnavailable("the inference engine stopped unexpectedly"))
         if not self.closed.done():
             self.closed.set_result(None)
 
     def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
+        if self._outbox is not None:
+            self._outbox.close()
 
     def _expiry(self, message: Request) -> float:
         if isinstance(message, Infer):
             return message.deadline + GRACE_S
         return self._loop.time() + (CHANGE_S if isinstance(message, Administer) else QUICK_ANSWER_S)
 
-    def _expire(self, number: int) -> None:
-        self._settle(number, DeadlineExceeded("the engine gave no answer in time"))
+    def _sweep(self) -> None:
+        now = self._loop.time()
+        for number in [n for n, each in self._waiting.items() if each.expires < now]:
+            self._settle(number, DeadlineExceeded("the engine gave no answer in time"))
+        self._sweeping = self._loop.call_later(SWEEP_S, self._sweep)
+
+    def _abandon(self, number: int) -> None:
+        if self._waiting.pop(number, None) is not None and self._outbox is not None:
+            self._outbox.send(number, Cancel())
 
     def _settle(self, number: int, outcome: Reply | ServiceError) -> None:
         # A reply may come for a request that has expired or whose caller is gone.
-        waiting = self._waiting.pop(number, None)
-        if waiting is None:
-            return
-        reply, timer = waiting
-        timer.cancel()
-        if reply.done():
+        answer = self._waiting.pop(number, None)
+        if answer is None or answer.done():
             return
         if isinstance(outcome, ServiceError):
-            reply.set_exception(outcome)
+            answer.set_exception(outcome)
         else:
-            reply.set_result(outcome)
+            answer.set_result(outcome)

@@ -36,6 +36,7 @@ class Kind(enum.IntEnum):
     ADMINISTER = 4
     ASK_FACTS = 5
     ASK_STATISTICS = 6
+    CANCEL = 7
     ANSWER = 17
     STATE = 18
     DESCRIPTION = 19
@@ -82,6 +83,22 @@ class Infer:
         correlation = Correlation.parse(payload[middle:start])
         pixels = np.frombuffer(payload, np.uint8, offset=start).reshape(-1, *IMAGE_SHAPE)
         return cls(pixels, ref, deadline, correlation)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Whoever sent the request of this frame's number has gone; no answer is expected."""
+
+    kind: ClassVar[Kind] = Kind.CANCEL
+
+    def payload(self) -> tuple[Part, ...]:
+        """Return nothing: the frame's number says it all."""
+        return ()
+
+    @classmethod
+    def parse(cls, payload: bytes) -> Cancel:  # noqa: ARG003 - the same shape for every message
+        """Read nothing."""
+        return cls()
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,12 +321,12 @@ class Failure(_Json, frozen=True):
 
 Request = Infer | AskStatus | AskDescription | AskFacts | AskStatistics | Administer
 Reply = Answer | EngineState | VersionDescription | Shelf | Facts | Statistics | Failure
-Message = Request | Reply
+Message = Request | Cancel | Reply
 
 _BY_KIND: dict[int, type[Message]] = {
     each.kind: each
     for each in (
-        Infer, AskStatus, AskDescription, AskFacts, AskStatistics, Administer,
+        Infer, AskStatus, AskDescription, AskFacts, AskStatistics, Administer, Cancel,
         Answer, EngineState, VersionDescription, Shelf, Facts, Statistics, Failure,
     )
 }  # fmt: skip

@@ -10,6 +10,7 @@ offset  size  field
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from collections.abc import Iterator
 
@@ -31,6 +32,39 @@ def frame(number: int, message: Message) -> list[Part]:
     length = sum(map(len, parts))
     header = _HEADER.pack(length, PROTOCOL_VERSION, message.kind, 0, number)
     return [header, *parts]
+
+
+class Outbox:
+    """Gathers what one round of the event loop has to send, and sends it at once.
+
+    Many small writes would cost a system call each, and wake the other side as often.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
+        self._loop = loop
+        self._transport = transport
+        self._parts: list[Part] = []
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._transport.is_closing()
+
+    def send(self, number: int, message: Message) -> None:
+        """Send a frame before the event loop waits again; dropped when the connection is gone."""
+        if not self._parts:
+            self._loop.call_soon(self._flush)
+        self._parts += frame(number, message)
+
+    def close(self) -> None:
+        """Send what is there and close the connection."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        parts, self._parts = self._parts, []
+        if parts and not self._transport.is_closing():
+            self._transport.writelines(parts)
 
 
 class FrameReader:

@@ -17,16 +17,27 @@ class Desk:
         self.now = 0.0
         self.replies: list[Reply] = []
         self.released = 0
-        self.batcher = Batcher(max_batch=4, queue_images=10, clock=lambda: self.now)
+        self.dropped: list[Waiting] = []
+        self.gone: set[int] = set()
+        self.batcher = Batcher(queue_images=10, clock=lambda: self.now, dropped=self.dropped.append)
 
     def add(self, images: int = 1, version: int = 1, deadline: float = 100.0) -> None:
         lease = Lease(version, FakeSession(version), self._release)
         pixels = np.zeros((images, 64, 64, 3), np.uint8)
-        self.batcher.add(Waiting(pixels, lease, deadline, self.now, self.replies.append))
+        self.batcher.add(
+            Waiting(
+                pixels,
+                lease,
+                deadline,
+                self.now,
+                self.replies.append,
+                abandoned=lambda: version in self.gone,
+            )
+        )
 
     def sizes(self) -> list[int]:
         sizes = []
-        while (batch := self.batcher.next_batch()) is not None:
+        while (batch := self.batcher.next_batch(4)) is not None:
             sizes.append(len(batch))
         return sizes
 
@@ -40,7 +51,7 @@ def desk() -> Desk:
 
 
 def test_an_empty_queue_gives_no_batch(desk: Desk) -> None:
-    assert desk.batcher.next_batch() is None
+    assert desk.batcher.next_batch(4) is None
 
 
 def test_a_single_request_runs_at_once(desk: Desk) -> None:
@@ -69,8 +80,8 @@ def test_a_request_larger_than_a_batch_runs_alone(desk: Desk) -> None:
 def test_versions_do_not_mix_and_the_longest_waiting_goes_first(desk: Desk) -> None:
     for version in (1, 2, 1, 2):
         desk.add(version=version)
-    first = desk.batcher.next_batch()
-    second = desk.batcher.next_batch()
+    first = desk.batcher.next_batch(4)
+    second = desk.batcher.next_batch(4)
     assert first is not None
     assert second is not None
     assert (first.lease.version, len(first)) == (1, 2)
@@ -99,10 +110,20 @@ def test_an_expired_request_is_answered_and_its_lease_given_back(desk: Desk) -> 
     assert desk.batcher.queued_images == 0
 
 
+def test_a_request_nobody_waits_for_is_dropped_and_makes_room(desk: Desk) -> None:
+    desk.add(images=6, version=1)
+    desk.add(images=4, version=2)
+    desk.gone.add(1)
+    desk.add(images=3, version=2)
+    assert [len(each.images) for each in desk.dropped] == [6]
+    assert desk.released == 1
+    assert desk.sizes() == [4, 3]
+
+
 def test_each_request_gets_its_own_rows(desk: Desk) -> None:
     desk.add(images=1)
     desk.add(images=2)
-    batch = desk.batcher.next_batch()
+    batch = desk.batcher.next_batch(4)
     assert batch is not None
     rows = np.concatenate([sure_of(0, 1), sure_of(1, 1), sure_of(2, 1)])
     batch.answer(rows)

@@ -27,7 +27,7 @@ class Answering(FakeSession):
         super().__init__(4)
         self._answers = answers
 
-    def run(self, images: Images) -> Probabilities:
+    def run(self, images: Images, *, alone: bool = False) -> Probabilities:
         assert (images == IMAGES).all()
         return self._answers
 

@@ -85,7 +85,7 @@ class OddSession:
     def close(self) -> None:
         pass
 
-    def run(self, images: Images) -> Probabilities:
+    def run(self, images: Images, *, alone: bool = False) -> Probabilities:
         return np.full((len(images), self._width), self._value, np.float32)
 
 

@@ -76,7 +76,7 @@ def cached(tmp_path: Path) -> list[str]:
 
 
 def loader(store: ModelStore, cache: VersionCache) -> VersionLoader:
-    return VersionLoader(source(store, cache), threads=1, max_batch=2)
+    return VersionLoader(source(store, cache), threads=1, cores=2, max_batch=2)
 
 
 def make_room(store: ModelStore, tmp_path: Path) -> None:
