@@ -15,7 +15,7 @@ from model_store.commands import resolve
 from model_store.console import Console
 from model_store.conversion import converted
 from model_store.errors import InvalidVersion
-from model_store.manifest import Lineage, Manifest, Signature
+from model_store.manifest import Lineage, Manifest, SelfTest, Signature
 from model_store.os_errors import os_edge
 from model_store.store import ModelStore
 
@@ -28,6 +28,7 @@ class Data(msgspec.Struct, frozen=True):
     signature: Signature
     metrics: dict[str, dict[str, float]]
     lineage: Lineage
+    self_test: SelfTest | msgspec.UnsetType = msgspec.UNSET
 
 
 def publish(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
@@ -78,6 +79,7 @@ def _publish(
             signature=facts.signature,
             metrics=facts.metrics,
             lineage=facts.lineage,
+            self_test=None if facts.self_test is msgspec.UNSET else facts.self_test,
             progress=progress,
         )
 

@@ -11,6 +11,8 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
+
 from model_store.backends.base import Backend, Stage
 from model_store.catalog import VersionEntry
 from model_store.errors import InvalidVersion, NoSpace, StoreError
@@ -19,11 +21,15 @@ from model_store.identity import rfc3339
 from model_store.layout import MANIFEST, version_prefix
 from model_store.ledger import Ledger
 from model_store.manifest import (
+    FORMAT,
+    SELF_TEST_FORMAT,
     FileEntry,
     Lineage,
     Manifest,
+    SelfTest,
     Signature,
     check_metrics,
+    check_self_test,
     encode_manifest,
 )
 from model_store.names import show
@@ -59,11 +65,15 @@ class Publisher:
         signature: Signature,
         metrics: Mapping[str, Mapping[str, float]],
         lineage: Lineage,
+        self_test: SelfTest | None,
         progress: Progress | None,
     ) -> Manifest:
         """Return the manifest of the new version; a failure leaves nothing that readers see."""
         files = scan_folder(folder)
-        checked = check_metrics(metrics, frozenset(file.name for file in files))
+        names = frozenset(file.name for file in files)
+        checked = check_metrics(metrics, names)
+        if self_test is not None:
+            check_self_test(self_test, names, signature)
         token, by = uuid.uuid4().hex, self._who()
         at = rfc3339(self._now())
         catalog = self._ledger.change(
@@ -74,6 +84,7 @@ class Publisher:
             with self._backend.stage(version_prefix(model, version)) as stage:
                 entries = _upload(stage, files, progress)
                 manifest = Manifest(
+                    format=FORMAT if self_test is None else SELF_TEST_FORMAT,
                     model=model,
                     version=version,
                     published_at=rfc3339(self._now()),
@@ -82,6 +93,7 @@ class Publisher:
                     signature=signature,
                     metrics=checked,
                     lineage=lineage,
+                    self_test=msgspec.UNSET if self_test is None else self_test,
                 )
                 data = _encode(manifest)
                 stage.add(MANIFEST, io.BytesIO(data), len(data))

@@ -16,7 +16,7 @@ from model_store.garbage import Collector, Garbage
 from model_store.labels import Labels
 from model_store.layout import MANIFEST, file_key
 from model_store.ledger import Ledger
-from model_store.manifest import Lineage, Manifest, Signature, decode_manifest
+from model_store.manifest import Lineage, Manifest, SelfTest, Signature, decode_manifest
 from model_store.names import check_model
 from model_store.progress import Progress
 from model_store.publisher import Publisher
@@ -118,13 +118,15 @@ class ModelStore:
         signature: Signature,
         metrics: Mapping[str, Mapping[str, float]],
         lineage: Lineage,
+        self_test: SelfTest | None = None,
         progress: Progress | None = None,
     ) -> Manifest:
         """Publish the folder under the next number and return the new version's manifest.
 
         The folder holds `saved_model.pb` and `variables/` or a `model.onnx`, and `classes.json`;
-        regular files only. `metrics` is keyed by file. The version becomes visible in one step
-        after every byte is stored; whatever fails before leaves nothing that readers see.
+        regular files only. `metrics` is keyed by file. With a `self_test`, services serve the
+        version only if it answers the same images the same way. The version becomes visible in one
+        step after every byte is stored; whatever fails before leaves nothing that readers see.
         """
         return self._publisher.publish(
             check_model(model),
@@ -132,6 +134,7 @@ class ModelStore:
             signature=signature,
             metrics=metrics,
             lineage=lineage,
+            self_test=self_test,
             progress=progress,
         )
 

@@ -11,6 +11,7 @@ from training.errors import PublishError
 from training.evaluation.evaluate import Scores
 from training.progress import BYTES, Bar, Bars
 from training.run.folder import Publication, Result, RunFolder, RunSettings
+from training.self_test import known_answers
 from training.signature import signature
 
 OpenStore = Callable[[str], ModelStore]
@@ -38,7 +39,7 @@ def publish(
     """Publish the export and record the version in the run folder.
 
     Raises PublishError when the store refuses or can't be reached; the export is kept, and the
-    message says how to publish it later.
+    message says how to publish it later. Raises ExportError when the export's models don't answer.
     """
     transfer = TransferBar(bars)
     try:
@@ -49,6 +50,7 @@ def publish(
             signature=signature(class_count),
             metrics=metrics(result),
             lineage=lineage(settings, result, store=store.url, model=model),
+            self_test=known_answers(folder.export),
             progress=transfer,
         )
     except StoreError as error:

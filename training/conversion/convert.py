@@ -25,6 +25,7 @@ from training.evaluation.variants import open_onnx, open_saved_model
 from training.export import translate
 from training.progress import Bars
 from training.publish import metrics_of
+from training.self_test import known_answers
 from training.signature import NAME, ONNX, SAVED_MODEL, signature
 
 VERSION = "version"
@@ -66,6 +67,7 @@ def convert(
             "signature": signature(len(classes)),
             "metrics": metrics_of(measured),
             "lineage": lineage(chosen, started_at=started_at, data=data),
+            "self_test": known_answers(partial / VERSION),
         }
         (partial / DATA).write_bytes(msgspec.json.format(msgspec.json.encode(facts)) + b"\n")
         partial.rename(out)

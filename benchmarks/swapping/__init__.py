@@ -1,0 +1,1 @@
+"""Whether anybody notices that versions change under load."""
