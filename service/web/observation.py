@@ -16,6 +16,7 @@ from service.correlation import Correlation, RequestIds, enter
 from service.errors import ServiceError
 from service.tracing import Tracing, active, traceparent
 from service.web.answers import VERSION_HEADER
+from service.web.lean import LeanFlask
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -26,7 +27,7 @@ TRACE_HEADERS = ("traceparent", "tracestate")
 access = logging.getLogger("hotshelf.access")
 
 
-class ObservedFlask(Flask):
+class ObservedFlask(LeanFlask):
     """A Flask application that counts errors by what was wrong, however a dialect renders them."""
 
     def handle_user_exception(self, e: Exception) -> Any:
