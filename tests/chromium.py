@@ -161,11 +161,19 @@ def chromium(folder: Path) -> Iterator[Page]:
     assert PROGRAM is not None
     read_commands, write_commands = os.pipe()
     read_answers, write_answers = os.pipe()
-    # Chromium reads from descriptor 3 and writes to 4; only a shell can number them.
+    # Chromium reads from descriptor 3 and writes to 4; a shell that knows large ones gives them.
     redirect = f'exec "$@" 3<&{read_commands} 4>&{write_answers}'
     with (folder / "chromium.log").open("wb") as log:
         process = subprocess.Popen(
-            ["sh", "-c", redirect, "sh", PROGRAM, *FLAGS, f"--user-data-dir={folder / 'profile'}"],
+            [
+                "bash",
+                "-c",
+                redirect,
+                "bash",
+                PROGRAM,
+                *FLAGS,
+                f"--user-data-dir={folder / 'profile'}",
+            ],
             pass_fds=(read_commands, write_answers),
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -53,8 +53,8 @@ export function askRollBack(label, version) {
     yes: "Roll back",
     withLabel: false,
     run: async () => {
-      await rollBack(label);
-      return `${label} is rolled back.`;
+      const target = (await rollBack(label)).labels[label];
+      return target === undefined ? `${label} is gone again.` : `${label} points at version ${target} again.`;
     },
   });
 }

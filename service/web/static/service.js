@@ -26,6 +26,7 @@ export async function predict(image, choice) {
   return { classes, version, tookMs: performance.now() - started };
 }
 
+// Both resolve to what the shelf says then: labels, weights.
 export function promote(label, version, expected) {
   const path = `/admin/labels/${encodeURIComponent(label)}`;
   return change("PUT", path, { version, expected });
@@ -35,12 +36,13 @@ export function rollBack(label) {
   return change("POST", "/admin/rollback", { label });
 }
 
-function change(method, path, body) {
-  return ask(path, {
+async function change(method, path, body) {
+  const response = await ask(path, {
     method,
     headers: { "Content-Type": "application/json", ...authorization() },
     body: JSON.stringify(body),
   });
+  return response.json();
 }
 
 function authorization() {
