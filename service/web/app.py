@@ -10,10 +10,12 @@ from service.web.access import guard
 from service.web.admin import administration
 from service.web.compression import register_compression
 from service.web.console import console
+from service.web.deadline import register_deadlines
 from service.web.engine import Engine
 from service.web.errors import register_errors
 from service.web.images import ImageReader
 from service.web.observation import ObservedFlask, observe_requests
+from service.web.openapi import description
 from service.web.operations import operations
 from service.web.simple import simple_dialect
 from service.web.uploads import InMemoryRequest
@@ -31,6 +33,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     app.register_blueprint(v1_dialect(engine, images, settings.model))
     app.register_blueprint(v2_dialect(engine, images, settings.model))
     app.register_blueprint(operations(engine))
+    app.register_blueprint(description(settings.model))
     app.register_blueprint(administration(engine))
     app.register_blueprint(console(engine))
     register_errors(app)
@@ -41,6 +44,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
             raise PayloadTooLarge(f"the body is larger than {settings.max_body_mb} MB")
 
     guard(app, settings)
+    register_deadlines(app)
     register_compression(app, engine, max_body=settings.max_body_mb * 1_000_000)
 
     return app

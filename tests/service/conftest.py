@@ -10,6 +10,7 @@ from PIL import Image
 
 from service.settings import Settings
 from service.web.app import create_app
+from tests.service.described import DescribedClient
 from tests.service.fakes import FakeEngine
 
 
@@ -20,7 +21,9 @@ def engine() -> FakeEngine:
 
 @pytest.fixture
 def app(engine: FakeEngine) -> Flask:
-    return create_app(Settings(), engine)
+    made = create_app(Settings(), engine)
+    made.test_client_class = DescribedClient
+    return made
 
 
 @pytest.fixture

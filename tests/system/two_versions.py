@@ -41,7 +41,7 @@ class TwoVersions:
 
 
 @contextlib.contextmanager
-def two_versions(folder: Path, **environment: str) -> Iterator[TwoVersions]:
+def two_versions(folder: Path) -> Iterator[TwoVersions]:
     """Publish two tiny models and serve both."""
     store = open_store(f"file://{folder / 'shelf'}")
     folders = {number: folder / f"version-{number}" for number in (1, 2)}
@@ -49,7 +49,7 @@ def two_versions(folder: Path, **environment: str) -> Iterator[TwoVersions]:
         publish(store, each, favours=number)
     store.label("resnet50", "production", 1)
     tokens = f"ada:{ADMIN_TOKEN}"
-    with service(store.url, folder / "run", HOTSHELF_ADMIN_TOKENS=tokens, **environment) as running:
+    with service(store.url, folder / "run", HOTSHELF_ADMIN_TOKENS=tokens) as running:
         both = {1: "AVAILABLE", 2: "AVAILABLE"}
         eventually(lambda: running.states() == both, within_s=20, what="both versions answer")
         running.wait_for_version(2)
