@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from typing import Protocol, TypeVar, cast
 
+import msgspec
+
 from service.changes import Change, ShelfState
 from service.correlation import current
 from service.facts import VersionFacts
@@ -31,6 +33,7 @@ from service.ipc.messages import (
 from service.reference import DEFAULT, VersionRef
 from service.statistics import VersionStatistics
 from service.web.bridge import wait_for
+from service.web.deadline import deadline
 
 T = TypeVar("T")
 
@@ -38,8 +41,14 @@ T = TypeVar("T")
 class Engine(Protocol):
     """The model behind the views; tests put a fake in its place."""
 
-    def infer(self, images: Images, ref: VersionRef = DEFAULT) -> Answer:
-        """Run uint8 [N, 64, 64, 3] through the version that `ref` names; raises ServiceError."""
+    def infer(
+        self, images: Images, ref: VersionRef = DEFAULT, *, timeout_s: float | None = None
+    ) -> Answer:
+        """Run uint8 [N, 64, 64, 3] through the version that `ref` names; raises ServiceError.
+
+        The answer may take as long as the service allows, the request's own deadline (see
+        service/web/deadline.py) or `timeout_s`, whichever is shortest.
+        """
 
     def state(self) -> EngineState:
         """Return the state of every version; raises EngineUnavailable."""
@@ -75,18 +84,27 @@ class RemoteEngine:
     def __init__(self, client: EngineClient, *, timeout_s: float) -> None:
         self._client = client
         self._timeout_s = timeout_s
+        self._stopping = False
         self._classes: dict[int, tuple[ClassName, ...]] = {}
 
-    def infer(self, images: Images, ref: VersionRef = DEFAULT) -> Answer:
+    def infer(
+        self, images: Images, ref: VersionRef = DEFAULT, *, timeout_s: float | None = None
+    ) -> Answer:
         """Run the images; the answer's version is the one that really ran."""
-        deadline = time.monotonic() + self._timeout_s
-        return cast(
-            "Answer", wait_for(self._client.request(Infer(images, ref, deadline, current())))
-        )
+        allowed_s = self._timeout_s if timeout_s is None else min(timeout_s, self._timeout_s)
+        until = min(deadline(), time.monotonic() + allowed_s)
+        return cast("Answer", wait_for(self._client.request(Infer(images, ref, until, current()))))
 
     def state(self) -> EngineState:
-        """Ask the engine for its versions."""
-        return cast("EngineState", wait_for(self._client.request(AskStatus())))
+        """Ask the engine for its versions; none answers by default once this worker stops."""
+        state = cast("EngineState", wait_for(self._client.request(AskStatus())))
+        if not self._stopping:
+            return state
+        return msgspec.structs.replace(state, default=None, waiting="the service is stopping")
+
+    def stop(self) -> None:
+        """Say from now on that nothing is served; what is asked all the same is answered."""
+        self._stopping = True
 
     def classes(self, version: int) -> tuple[ClassName, ...]:
         """Return the class names, from memory if they were asked for before."""

@@ -21,7 +21,7 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self.http_limits = HttpLimits(body=settings.max_body_mb * 1_000_000)
-        self.drain_s = 0.0
+        self.drain_s = settings.drain_s
         self.shutdown_s = settings.shutdown_s
         self._client = EngineClient(socket_path(Path(settings.run_dir)))
         self._engine = RemoteEngine(self._client, timeout_s=settings.timeout_s)
@@ -37,6 +37,7 @@ class Service:
 
     def stop(self) -> None:
         """Say from now on that the service isn't ready; requests are still answered."""
+        self._engine.stop()
 
 
 def create_service() -> Service:

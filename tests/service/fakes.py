@@ -22,6 +22,7 @@ from service.ipc.messages import (
 )
 from service.reference import DEFAULT, VersionRef
 from service.statistics import VersionStatistics
+from service.web.deadline import deadline
 
 T = TypeVar("T")
 
@@ -68,6 +69,7 @@ class FakeEngine:
         self.error: ServiceError | None = None
         self.surprise: Exception | None = None
         self.seen: list[Images] = []
+        self.deadlines: list[float] = []
         self.correlations: list[Correlation] = []
         self.changes: list[tuple[str, Change]] = []
         self.threaded = 0
@@ -85,8 +87,11 @@ class FakeEngine:
 
         self.counted: tuple[VersionStatistics, ...] = ()
 
-    def infer(self, images: Images, ref: VersionRef = DEFAULT) -> Answer:
+    def infer(
+        self, images: Images, ref: VersionRef = DEFAULT, *, timeout_s: float | None = None
+    ) -> Answer:
         self._check()
+        self.deadlines.append(deadline())
         self.seen.append(images)
         self.correlations.append(current())
         chosen = self.labels.get(ref.label) if ref.label else ref.number or self.default
