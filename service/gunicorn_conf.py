@@ -26,14 +26,13 @@ class OurLogger(Logger):  # type: ignore[misc]
         self.error_log.propagate = True
 
 
-bind = [f"{_settings.host}:{_settings.port}"]
 workers = _settings.workers
 worker_class = "service.web.worker.GreenletWorker"
 # Seconds that a worker's event loop may take to show that it is alive. How long clients may take is
 # in service/web/limits.py.
 timeout = 30
-# The worker itself stops after shutdown_s; gunicorn only waits for it.
-graceful_timeout = int(_settings.shutdown_s) + 3
+# The worker itself stops after drain_s and shutdown_s; gunicorn only waits for it.
+graceful_timeout = int(_settings.drain_s + _settings.shutdown_s) + 3
 logger_class = OurLogger
 loglevel = _settings.log_level
 control_socket_disable = True

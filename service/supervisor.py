@@ -14,9 +14,10 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from model_store import StoreError, open_store
 from service.lifecycle import metrics_path
@@ -35,6 +36,7 @@ FIRST_RESTART_S = 0.5
 LAST_RESTART_S = 30.0
 STABLE_S = 60.0
 ENGINE_STOP_S = 10.0
+LISTEN_BACKLOG = 2048
 
 
 class CannotStart(Exception):
@@ -42,10 +44,17 @@ class CannotStart(Exception):
 
 
 class Supervisor:
-    """Runs one service until it is told to stop (SIGTERM, SIGINT)."""
+    """Runs one service until it is told to stop (SIGTERM, SIGINT).
 
-    def __init__(self, settings: Settings, *, ready: Callable[[], None]) -> None:
+    The HTTP side gets its listening socket from here: whatever happens to it, the port stays ours,
+    and clients that come meanwhile wait instead of being turned away.
+    """
+
+    def __init__(
+        self, settings: Settings, listener: socket.socket, *, ready: Callable[[], None]
+    ) -> None:
         self._settings = settings
+        self._listener = listener
         self._ready = ready
         self._stopping = asyncio.Event()
         self._http_gone = asyncio.Event()
@@ -56,42 +65,51 @@ class Supervisor:
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(each, self._stopping.set)
         engine = asyncio.create_task(self._keep_engine())
-        http = await self._start(HTTP)
         announcing = asyncio.create_task(self._announce())
-        http_ended = asyncio.create_task(http.wait())
-        stopped = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait({http_ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        orderly = self._stopping.is_set()
+        status = await self._keep_http()
         announcing.cancel()
         # Requests under way need the engine, so it goes last.
-        await _stop(http, within_s=self._settings.shutdown_s + 5)
         self._http_gone.set()
         await engine
-        if not orderly:
-            log.error("the HTTP workers ended with status %s; stopping", http.returncode)
-        return 0 if orderly else 1
+        return status
+
+    async def _keep_http(self) -> int:
+        """Run the HTTP side until stopped; where something kills it, run another.
+
+        One that ends by itself would do so again: that is an error for whoever started us.
+        """
+        descriptor = self._listener.fileno()
+        command = [*HTTP, "--bind", f"fd://{descriptor}"]
+        pauses = _Pauses()
+        while True:
+            http = await self._start(command, pass_fds=(descriptor,))
+            pauses.started()
+            await _first(http.wait(), self._stopping.wait())
+            if self._stopping.is_set():
+                # From here on only the workers hold it: it closes with the last of them.
+                self._listener.close()
+                await _stop(http, within_s=self._settings.drain_s + self._settings.shutdown_s + 5)
+                return 0
+            if http.returncode is None or http.returncode >= 0:
+                log.error("the HTTP side ended (%s); stopping", _how(http.returncode))
+                return 1
+            await pauses.wait("the HTTP side", http.returncode, until=self._stopping)
 
     async def _keep_engine(self) -> None:
         """Run the engine; when it dies, run another, after pauses that grow if that goes on."""
-        pause_s = FIRST_RESTART_S
+        pauses = _Pauses()
         while not self._http_gone.is_set():
             engine = await self._start(ENGINE)
-            started = time.monotonic()
-            ended = asyncio.create_task(engine.wait())
-            stopped = asyncio.create_task(self._http_gone.wait())
-            await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            stopped.cancel()
+            pauses.started()
+            await _first(engine.wait(), self._http_gone.wait())
             if self._http_gone.is_set():
                 await _stop(engine, within_s=ENGINE_STOP_S)
                 return
-            if time.monotonic() - started > STABLE_S:
-                pause_s = FIRST_RESTART_S
-            log.error("the engine ended (%s); next one in %.1f s", _how(engine.returncode), pause_s)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._http_gone.wait(), pause_s)
-            pause_s = min(2 * pause_s, LAST_RESTART_S)
+            await pauses.wait("the engine", engine.returncode, until=self._http_gone)
 
-    async def _start(self, command: list[str]) -> asyncio.subprocess.Process:
+    async def _start(
+        self, command: list[str], *, pass_fds: tuple[int, ...] = ()
+    ) -> asyncio.subprocess.Process:
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},
             **self._settings.environment(),
@@ -100,7 +118,11 @@ class Supervisor:
         # In a session of their own, so that Ctrl-C reaches only the supervisor, which stops them
         # in order. Should it be killed, the kernel ends them (see `die_with_parent`).
         return await asyncio.create_subprocess_exec(
-            *command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True
+            *command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            pass_fds=pass_fds,
         )
 
     async def _announce(self) -> None:
@@ -109,6 +131,35 @@ class Supervisor:
         while not await asyncio.to_thread(_answers_ok, url):
             await asyncio.sleep(0.1)
         self._ready()
+
+
+class _Pauses:
+    """How long to wait before the next process of a kind: longer each time, if that goes on."""
+
+    def __init__(self) -> None:
+        self._next_s = FIRST_RESTART_S
+        self._started = 0.0
+
+    def started(self) -> None:
+        """Take note that one was started."""
+        self._started = time.monotonic()
+
+    async def wait(self, what: str, returncode: int | None, *, until: asyncio.Event) -> None:
+        """Say what ended and wait, but no longer than `until` is set."""
+        if time.monotonic() - self._started > STABLE_S:
+            self._next_s = FIRST_RESTART_S
+        log.error("%s ended (%s); next one in %.1f s", what, _how(returncode), self._next_s)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(until.wait(), self._next_s)
+        self._next_s = min(2 * self._next_s, LAST_RESTART_S)
+
+
+async def _first(*awaited: Coroutine[Any, Any, object]) -> None:
+    """Wait until one of them is done."""
+    tasks = [asyncio.create_task(each) for each in awaited]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for each in tasks:
+        each.cancel()
 
 
 def local_url(settings: Settings) -> str:
@@ -124,10 +175,9 @@ def run_service(settings: Settings, *, ready: Callable[[Settings], None]) -> int
         open_store(settings.store)
     except StoreError as error:
         raise CannotStart(f"{PREFIX}STORE: {error}") from error
-    _check_port(settings)
-    with _run_dir(settings) as folder:
+    with _listener(settings) as listener, _run_dir(settings) as folder:
         placed = replace(settings, run_dir=str(folder))
-        return asyncio.run(Supervisor(placed, ready=lambda: ready(placed)).run())
+        return asyncio.run(Supervisor(placed, listener, ready=lambda: ready(placed)).run())
 
 
 @contextlib.contextmanager
@@ -144,12 +194,12 @@ def _run_dir(settings: Settings) -> Iterator[Path]:
         yield folder
 
 
-def _check_port(settings: Settings) -> None:
+def _listener(settings: Settings) -> socket.socket:
     try:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((settings.host, settings.port))
+        return socket.create_server(
+            (settings.host, settings.port), family=family, backlog=LISTEN_BACKLOG
+        )
     except OSError as error:
         raise CannotStart(
             f"can't listen on {settings.host}:{settings.port}: {error.strerror or error}; "
