@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import threading
+import os
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from flask.testing import FlaskClient
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -14,6 +12,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from service.correlation import Correlation
 from service.tracing import Tracing, active, record, set_up_tracing, use
+from tests.otlp_collector import otlp_collector
 from tests.service.fakes import FakeEngine
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -93,49 +92,18 @@ def test_what_is_over_becomes_a_span_of_the_right_length(exporter: InMemorySpanE
     assert span.attributes == {"images": 3}
 
 
-class Collector(HTTPServer):
-    """An OTLP collector that keeps what it is sent."""
-
-    def __init__(self) -> None:
-        self.received: list[ExportTraceServiceRequest] = []
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Collector
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.received.append(ExportTraceServiceRequest.FromString(body))
-        self.send_response(200)
-        self.send_header("Content-Type", "application/x-protobuf")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        return
-
-
 def test_spans_reach_the_collector_that_is_configured(
     monkeypatch: pytest.MonkeyPatch, client: FlaskClient, png: bytes
 ) -> None:
-    collector = Collector()
-    thread = threading.Thread(target=collector.serve_forever)
-    thread.start()
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{collector.server_port}")
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "none")
-    try:
-        set_up_tracing({"OTEL_EXPORTER_OTLP_ENDPOINT": "from the environment"})
-        client.post("/predict", data=png)
-        tracing = active()
-        assert tracing is not None
-        tracing.close()
-    finally:
-        use(None)
-        collector.shutdown()
-        thread.join()
-        collector.server_close()
-    resources = [each for sent in collector.received for each in sent.resource_spans]
-    named = [each.value.string_value for each in resources[0].resource.attributes]
-    assert "hotshelf" in named
-    names = {span.name for each in resources for scope in each.scope_spans for span in scope.spans}
-    assert names == {"POST /predict", "decode"}
+    with otlp_collector() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        set_up_tracing(os.environ)
+        try:
+            client.post("/predict", data=png)
+            tracing = active()
+            assert tracing is not None
+            tracing.close()
+        finally:
+            use(None)
+    assert {each.name for each in collector.spans()} == {"POST /predict", "decode"}
+    assert collector.services() == {"hotshelf"}

@@ -146,7 +146,12 @@ def settings(store_url: str, cache: Path, port: int) -> dict[str, str]:
 
 @contextlib.contextmanager
 def service(
-    store_url: str, folder: Path, *, wait: bool = True, **environment: str
+    store_url: str,
+    folder: Path,
+    *,
+    wait: bool = True,
+    python: Path | str = SERVICE_PYTHON,
+    **environment: str,
 ) -> Iterator[Service]:
     """Run the service on a free port; stop it at the end, however the test ended."""
     port = free_port()
@@ -155,7 +160,7 @@ def service(
     own = {key: value for key, value in os.environ.items() if not key.startswith("HOTSHELF_")}
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [SERVICE_PYTHON, "-m", "service"],
+            [python, "-m", "service"],
             cwd=ROOT,
             env={**own, **settings(store_url, folder / "cache", port), **environment},
             stdout=output,
@@ -190,11 +195,15 @@ def is_favourite(answer: requests.Response, version: str) -> bool:
 
 @dataclass
 class Crowd:
-    """Clients that post one image after another and keep count of the answers."""
+    """Clients that post one image after another and keep count of the answers.
+
+    Whose connection breaks leaves, or tries again at once if told to `reconnect`.
+    """
 
     url: str
     clients: int = 32
     check_class: bool = True
+    reconnect: bool = False
     answers: Counter[tuple[int, str]] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -237,7 +246,9 @@ class Crowd:
                 except requests.RequestException as error:
                     with self._lock:
                         self.failures.append(repr(error))
-                    return
+                    if not self.reconnect:
+                        return
+                    continue
                 version = answer.headers.get("Model-Version", "")
                 right = answer.ok and (not self.check_class or is_favourite(answer, version))
                 with self._lock:
