@@ -244,6 +244,11 @@ GOOD = pixel_input(1, data=ZEROS)
             id="fewer than no classes",
         ),
         pytest.param({"inputs": [GOOD], "parameters": {"a": [1]}}, "parameters", id="nested"),
+        pytest.param({"inputs": [GOOD], "parameters": {"timeout": "1"}}, "micro", id="time-out"),
+        pytest.param(
+            {"inputs": [GOOD], "parameters": {"timeout": -1}}, "micro", id="a negative one"
+        ),
+        pytest.param({"inputs": [GOOD], "parameters": {"timeout": True}}, "micro", id="a true one"),
         pytest.param(
             {"inputs": [GOOD], "parameters": {"binary_data_output": "yes"}}, "true", id="yes"
         ),

@@ -102,7 +102,8 @@ def _add_infer(blueprint: Blueprint, engine: Engine, reader: ImageReader, model:
             request.mimetype,
             reader,
         )
-        answer = engine.infer(call.images, reference(version, label))
+        ref = reference(version, label)
+        answer = engine.infer(call.images, ref, timeout_s=call.timeout_s)
         classes: tuple[ClassName, ...] = engine.classes(answer.version) if call.classes else ()
         return infer_response(call, model, answer, classes)
 

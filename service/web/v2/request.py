@@ -26,6 +26,8 @@ RESERVED = frozenset(
     }
 )  # fmt: skip
 
+LONGEST_US = 10**12
+
 Parameter = str | int | float | bool
 
 
@@ -58,13 +60,14 @@ _decode_parameters = msgspec.json.Decoder(dict[str, Parameter] | None).decode
 
 @dataclass(frozen=True)
 class InferCall:
-    """What a request asks for; `classes` is 0 for probabilities."""
+    """What a request asks for; `classes` is 0 for probabilities, `timeout_s` None for no wish."""
 
     images: Images
     binary: bool = False
     classes: int = 0
     id: str | None = None
     parameters: dict[str, Parameter] = field(default_factory=dict)
+    timeout_s: float | None = None
 
 
 def read_infer(
@@ -111,7 +114,16 @@ def _read(text: bytes, binary: memoryview, reader: ImageReader) -> InferCall:
         output.parameters.classification,
         sent.id,
         {name: value for name, value in parameters.items() if name not in RESERVED},
+        _timeout_s(parameters.get("timeout", 0)),
     )
+
+
+def _timeout_s(microseconds: Parameter) -> float | None:
+    """Return the time-out that clients give in whole microseconds; 0 is none."""
+    is_whole = isinstance(microseconds, int) and not isinstance(microseconds, bool)
+    if not is_whole or not 0 <= int(microseconds) <= LONGEST_US:
+        raise InvalidRequest("'timeout' is a whole number of microseconds")
+    return int(microseconds) / 1e6 or None
 
 
 def _parameters(sent: _Body) -> dict[str, Parameter]:
