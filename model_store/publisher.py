@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from model_store.backends.base import Backend, Stage
-from model_store.catalog import VersionEntry
+from model_store.catalog import Catalog, VersionEntry
 from model_store.errors import InvalidVersion, NoSpace, StoreError
 from model_store.hashing import HashingReader
 from model_store.identity import rfc3339
@@ -98,7 +98,7 @@ class Publisher:
                 data = _encode(manifest)
                 stage.add(MANIFEST, io.BytesIO(data), len(data))
                 stage.seal()
-            self._commit(manifest, hashlib.sha256(data).hexdigest(), token)
+            self._commit(manifest, hashlib.sha256(data).hexdigest(), token, catalog)
         except BaseException as error:
             with suppress(StoreError):
                 self._give_up(model, version, token, error)
@@ -118,7 +118,7 @@ class Publisher:
         if not catalog.exists(version):
             self._backend.remove(place)
 
-    def _commit(self, manifest: Manifest, sha256: str, token: str) -> None:
+    def _commit(self, manifest: Manifest, sha256: str, token: str, seen: Catalog) -> None:
         entry = VersionEntry(
             version=manifest.version,
             manifest_sha256=sha256,
@@ -126,7 +126,9 @@ class Publisher:
             published_by=manifest.published_by,
             size_bytes=manifest.size_bytes,
         )
-        self._ledger.change(manifest.model, lambda catalog: commit(catalog, entry, token=token))
+        self._ledger.change(
+            manifest.model, lambda catalog: commit(catalog, entry, token=token), seen=seen
+        )
 
 
 def _encode(manifest: Manifest) -> bytes:

@@ -222,6 +222,16 @@ def test_a_flipped_byte_on_the_way_up_is_never_committed(
     assert far_store.catalog(MODEL).versions == ()
 
 
+def test_an_undisturbed_publish_reads_the_catalog_once(
+    far_store: ModelStore, proxy: FaultProxy, folder: Path
+) -> None:
+    publish(far_store, folder)
+    proxy.requests.clear()
+    publish(far_store, folder)
+    catalog = [each.method for each in proxy.requests if "catalog.json" in each.path]
+    assert catalog == ["GET", "PUT", "PUT"]
+
+
 def test_a_poll_of_an_unchanged_catalog_is_one_conditional_request(
     far_store: ModelStore, proxy: FaultProxy, folder: Path
 ) -> None:

@@ -15,6 +15,7 @@ from model_store import (
     InvalidName,
     InvalidVersion,
     Lineage,
+    Manifest,
     ModelStore,
     NotFound,
 )
@@ -298,6 +299,23 @@ def test_a_file_that_changes_while_it_is_published_is_refused(
             MODEL, folder, signature=SIGNATURE, metrics={}, lineage=LINEAGE, progress=grow
         )
     assert local_store.catalog(MODEL).versions == ()
+
+
+def test_a_version_is_committed_beside_one_that_overtook_it(
+    store: ModelStore, folder: Path
+) -> None:
+    overtaking: list[Manifest] = []
+
+    def overtake(_stage: str, done: int, total: int) -> None:
+        if done == total and not overtaking:
+            overtaking.append(publish(store, folder))
+
+    slow = store.publish(
+        MODEL, folder, signature=SIGNATURE, metrics={}, lineage=LINEAGE, progress=overtake
+    )
+    catalog = store.catalog(MODEL)
+    assert [slow.version, *(each.version for each in overtaking)] == [1, 2]
+    assert ([each.version for each in catalog.versions], catalog.reservations) == ([1, 2], ())
 
 
 def test_check_writable_passes_and_leaves_nothing_behind(
