@@ -164,8 +164,9 @@ class _Loaded:
             for each in self._spare():
                 return Unload(each.version)
         for version, view in sorted(self.by_version.items()):
-            gone = version not in self._needed() and version not in self.wanted.fallbacks
-            if gone and view.state is State.END:
+            # When to retry a fallback that failed is remembered; the rest isn't worth it.
+            failed_fallback = version in self.wanted.fallbacks and view.retry_at is not None
+            if view.state is State.END and version not in self._needed() and not failed_fallback:
                 return Forget(version)
         return None
 

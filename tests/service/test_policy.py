@@ -78,6 +78,9 @@ UNLOADING = State.UNLOADING
             id="one of several wanted ones is enough to let an unwanted one go",
         ),
         pytest.param([(1, END, 9.0)], set(), Routes(), Forget(1), id="failed, unwanted: forgotten"),
+        pytest.param(
+            [(2, AVAILABLE), (8, END)], {2}, Routes(2), Forget(8), id="unloaded: forgotten"
+        ),
         pytest.param([(1, UNLOADING)], set(), Routes(), None, id="what is leaving is left alone"),
         pytest.param(
             [(2, END, 9.0)], {2}, Routes(), Load(8), id="a fallback where all that is wanted failed"
