@@ -202,11 +202,15 @@ class Answer:
 
 
 class VersionStatus(msgspec.Struct, frozen=True):
-    """One version as TensorFlow Serving names states; `error` says why it isn't available."""
+    """One version as TensorFlow Serving names states; `error` says why it isn't available.
+
+    `variant` is the model file that is served; "" while none is, or where there is no choice.
+    """
 
     version: int
     state: str
     error: str = ""
+    variant: str = ""
 
 
 class EngineState(_Json, frozen=True):

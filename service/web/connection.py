@@ -9,6 +9,7 @@ from typing import Protocol, cast
 
 from gunicorn_h1c import H1CProtocol, LimitRequestHeaders, LimitRequestLine
 
+from service import metrics
 from service.web.bridge import Environ, Headers, RunningRequest, WsgiApp
 from service.web.head import (
     BadHead,
@@ -285,6 +286,8 @@ class Connection(asyncio.Protocol):
     def _refuse(self, status: str, reason: str) -> None:
         """Answer what never reached the application, and close."""
         log.info("refused a request with %s: %s", status, reason)
+        phrase = status.partition(" ")[2]
+        metrics.REJECTIONS.labels(phrase.lower().replace(" ", "_")).inc()
         headers = [("Content-Type", "application/json")]
         if status == BUSY:
             headers.append(("Retry-After", "1"))

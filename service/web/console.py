@@ -14,7 +14,7 @@ from werkzeug.exceptions import NotFound
 from service.errors import ServiceError
 from service.exposition import own_version
 from service.facts import VersionFacts
-from service.ipc.messages import EngineState
+from service.ipc.messages import EngineState, VersionStatus
 from service.pulse import pulse
 from service.web.answers import json_response
 from service.web.engine import Engine
@@ -107,13 +107,13 @@ def _versions(state: EngineState, facts: tuple[VersionFacts, ...]) -> list[dict[
 
 
 def _version(
-    state: EngineState, version: int, facts: VersionFacts | None, status: Any
+    state: EngineState, version: int, facts: VersionFacts | None, status: VersionStatus | None
 ) -> dict[str, Any]:
     return {
         "version": version,
         "state": "" if status is None else status.state,
         "error": "" if status is None else status.error,
-        "variant": "" if status is None else getattr(status, "variant", ""),
+        "variant": "" if status is None else status.variant,
         "labels": sorted(label for label, target in state.labels.items() if target == version),
         "facts": facts,
     }
