@@ -73,6 +73,21 @@ def _seconds(least: float, most: float) -> Callable[[str], float]:
     return parse
 
 
+def _points(text: str) -> float:
+    if not re.fullmatch(r"\d{1,3}(\.\d{1,9})?", text) or float(text) > 100:
+        raise ValueError("points, from 0 to 100")
+    return float(text)
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError("one of " + ", ".join(words))
+        return text.lower()
+
+    return parse
+
+
 def _name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text):
         raise ValueError("1 to 64 letters, digits, '.', '_' or '-', not starting with '.' or '-'")
@@ -138,6 +153,14 @@ class Settings:
     host: str = _setting("127.0.0.1", _text, "address to listen on; 0.0.0.0 for every interface")
     port: int = _setting(8000, _whole(1, 65535), "TCP port to listen on")
     workers: int = _setting(max(1, _cores() // 2), _whole(1, 256), "HTTP worker processes")
+    device: str = _setting(
+        "auto", _one_of("auto", "cpu", "cuda"), "what models run on; auto takes a GPU if it can"
+    )
+    max_accuracy_loss: float = _setting(
+        1.0,
+        _points,
+        "points of top-1 accuracy that a faster variant of a model may cost",
+    )
     lanes: int = _setting(_cores(), _whole(1, 256), "batches that run at the same time")
     threads_per_lane: int = _setting(1, _whole(1, 256), "ONNX Runtime threads for one batch")
     # On one thread, larger batches gain less than 2% of images/s and cost latency.

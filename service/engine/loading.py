@@ -2,30 +2,50 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 
+from model_store import Manifest
+from service.engine.device import Device
 from service.engine.self_test import check_published
-from service.engine.session import FILES, MODEL_FILE, OnnxSession, warm_up
+from service.engine.session import CLASSES_FILE, OnnxSession, warm_up
 from service.engine.source import StoreSource
+from service.engine.variants import choose_variant
+
+log = logging.getLogger(__name__)
 
 # Weights in memory take what they take in the file; the rest is for the largest batch.
 MEMORY_PER_FILE_BYTE = 1.2
 
 
+@dataclass(frozen=True)
+class LoadingPlan:
+    """How models are loaded: where they run, on how many threads, and how exact they must be.
+
+    `threads` are those of one run, `cores` those of a run that nothing else shares. `most_loss` is
+    in points of top-1 accuracy (see variants.py).
+    """
+
+    device: Device
+    threads: int
+    cores: int
+    max_batch: int
+    most_loss: float
+
+
 class VersionLoader:
     """Loads versions from a source for the manager."""
 
-    def __init__(self, source: StoreSource, *, threads: int, cores: int, max_batch: int) -> None:
+    def __init__(self, source: StoreSource, plan: LoadingPlan) -> None:
         self._source = source
-        self._threads = threads
-        self._cores = cores
-        self._max_batch = max_batch
+        self._plan = plan
 
     def estimate_bytes(self, version: int) -> int:
         """Return about how much memory the version will take; StoreError if it can't be had."""
         manifest = self._source.manifest(self._source.entry(version))
-        return int(MEMORY_PER_FILE_BYTE * manifest.find(MODEL_FILE).size)
+        return int(MEMORY_PER_FILE_BYTE * manifest.find(self._choose(manifest)).size)
 
     def load(self, version: int) -> OnnxSession:
         """Fetch, verify, load, warm up and self-test a version; closing it gives its folder back.
@@ -33,14 +53,25 @@ class VersionLoader:
         Raises StoreError if it can't be had and BadModel if it can't be served; nothing is held
         then.
         """
-        folder = self._source.fetch(version, FILES)
+        file = self._choose(self._source.manifest(self._source.entry(version)))
+        folder = self._source.fetch(version, (file, CLASSES_FILE))
+        plan = self._plan
         with ExitStack() as undo:
             giving_back = partial(self._source.release, folder)
             undo.callback(giving_back)
             session = OnnxSession.load(
-                folder, threads=self._threads, cores=self._cores, closed=giving_back
+                folder,
+                threads=plan.threads,
+                cores=plan.cores,
+                file=file,
+                device=plan.device,
+                closed=giving_back,
             )
-            warm_up(session, self._max_batch)
-            check_published(session, self._source.manifest_in(folder), MODEL_FILE)
+            warm_up(session, plan.max_batch)
+            check_published(session, self._source.manifest_in(folder), file)
             undo.pop_all()
+        log.info("version %d runs %s on %s", version, file, plan.device)
         return session
+
+    def _choose(self, manifest: Manifest) -> str:
+        return choose_variant(manifest.metrics, self._plan.device, self._plan.most_loss)

@@ -14,13 +14,15 @@ from model_store import VersionCache, open_store
 from service import metrics
 from service.engine.administration import Administration
 from service.engine.batcher import Batch, Batcher, Waiting
+from service.engine.device import Device, NoSuchDevice, choose_device, count_gpus
 from service.engine.fact_sheet import FactSheet
 from service.engine.follower import Follower
 from service.engine.lanes import Lanes
-from service.engine.loading import VersionLoader
+from service.engine.loading import LoadingPlan, VersionLoader
 from service.engine.manager import VersionManager
 from service.engine.pace import Pace, Start, Wait
 from service.engine.policy import State
+from service.engine.session import runtime_has_cuda
 from service.engine.source import StoreSource
 from service.engine.tally import Tally
 from service.errors import NotReady, ServiceError
@@ -41,7 +43,7 @@ from service.ipc.messages import (
 from service.ipc.server import Caller, listen
 from service.lifecycle import die_with_parent, socket_path
 from service.logs import set_up_logging
-from service.settings import Settings
+from service.settings import PREFIX, Settings
 from service.tracing import active, record, set_up_tracing
 
 log = logging.getLogger(__name__)
@@ -55,9 +57,12 @@ class Engine:
         settings: Settings,
         manager: VersionManager,
         source: StoreSource,
+        *,
         facts: FactSheet,
         administration: Administration,
+        device: Device,
     ) -> None:
+        self._device = device
         self._administration = administration
         self._model = settings.model
         self._facts = facts
@@ -178,6 +183,7 @@ class Engine:
             queued_images=self._batcher.queued_images,
             queue_limit=self._queue_limit,
             store_problem=self._source.problem,
+            device=self._device,
         )
 
     def _waiting_for(self) -> str:
@@ -208,17 +214,23 @@ async def serve(settings: Settings) -> None:
     store = open_store(settings.store)
     source = StoreSource(store, cache, settings.model, settings.serve)
 
-    loader = VersionLoader(
-        source,
+    device = choose_device(settings.device, runtime_can=runtime_has_cuda(), gpus=count_gpus)
+    log.info("models run on %s", device)
+    plan = LoadingPlan(
+        device=device,
         threads=settings.threads_per_lane,
         cores=settings.lanes * settings.threads_per_lane,
         max_batch=settings.max_batch,
+        most_loss=settings.max_accuracy_loss,
     )
+    loader = VersionLoader(source, plan)
     manager = VersionManager(loader, budget_bytes=settings.memory_mb * 1_000_000)
     facts = FactSheet(source.manifest)
     follower = Follower(source, manager, facts, settings.poll_s)
     administration = Administration(store, settings.model, settings.serve, follower)
-    engine = Engine(settings, manager, source, facts, administration)
+    engine = Engine(
+        settings, manager, source, facts=facts, administration=administration, device=device
+    )
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
@@ -237,7 +249,11 @@ def main() -> int:
     set_up_logging("engine", settings.log_level, settings.log_format)
     metrics.sign_in("engine")
     set_up_tracing(os.environ)
-    asyncio.run(serve(settings))
+    try:
+        asyncio.run(serve(settings))
+    except NoSuchDevice as error:
+        log.error("%s=%s: %s", f"{PREFIX}DEVICE", settings.device, error)  # noqa: TRY400
+        return 2
     return 0
 
 

@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 import onnxruntime as ort
 
 from imaging import IMAGE_SHAPE
+from service.engine.device import Device
 from service.engine.graph_cache import optimized_graph
 from service.ipc.messages import ClassName, Images, Probabilities
 from service.lifecycle import starting_threads_as
 
 MODEL_FILE = "model.onnx"
 CLASSES_FILE = "classes.json"
-FILES = (MODEL_FILE, CLASSES_FILE)
 
-PROVIDERS = ["CPUExecutionProvider"]
+PROVIDERS: dict[Device, list[Any]] = {
+    Device.CPU: ["CPUExecutionProvider"],
+    Device.CUDA: [
+        ("CUDAExecutionProvider", {"cudnn_conv_algo_search": "EXHAUSTIVE"}),
+        "CPUExecutionProvider",
+    ],
+}
 # Weights smaller than this stay in the graph's own file.
 MAPPED_BYTES = 1024
 
@@ -51,7 +57,7 @@ class Session(Protocol):
 
 
 class OnnxSession:
-    """A version folder's `model.onnx`, with the names in its `classes.json`.
+    """One model file of a version's folder, with the names in its `classes.json`.
 
     `load` raises BadModel when a file can't be read, the model's signature isn't
     `image` uint8 [N, 64, 64, 3] → `probabilities` float32 [N, classes], or a test run gives
@@ -63,11 +69,13 @@ class OnnxSession:
         session: ort.InferenceSession,
         wide: ort.InferenceSession,
         classes: tuple[ClassName, ...],
+        file: str,
         closed: Callable[[], None],
     ) -> None:
         self._session = session
         self._wide = wide
         self.classes = classes
+        self._file = file
         self._closed = closed
 
     @classmethod
@@ -77,6 +85,8 @@ class OnnxSession:
         *,
         threads: int,
         cores: int | None = None,
+        file: str = MODEL_FILE,
+        device: Device = Device.CPU,
         closed: Callable[[], None] = lambda: None,
     ) -> OnnxSession:
         """Load and check the model; takes seconds and belongs off the request path.
@@ -86,16 +96,11 @@ class OnnxSession:
         """
         classes = _read_classes(folder / CLASSES_FILE)
         try:
-            model = folder / MODEL_FILE
-            graph = optimized_graph(model, f"ort-{ort.__version__}", partial(_optimize, model))
-            session = _open(graph, threads, optimize=graph == model)
-            wide = session
-            if cores not in (None, threads):
-                wide = _open(graph, cores, optimize=graph == model)
+            session, wide = _open_both(folder / file, device, threads, cores or threads)
         # ONNX Runtime's exceptions share no public base class.
         except Exception as error:
-            raise BadModel(f"{MODEL_FILE} can't be loaded: {_first_line(error)}") from error
-        loaded = cls(session, wide, classes, closed)
+            raise BadModel(f"{file} can't be loaded: {_first_line(error)}") from error
+        loaded = cls(session, wide, classes, file, closed)
         loaded._check_signature()
         return loaded
 
@@ -116,36 +121,54 @@ class OnnxSession:
         outputs = {each.name: (each.type, each.shape) for each in self._session.get_outputs()}
         kind, shape = inputs.get("image", ("missing", []))
         if list(inputs) != ["image"] or kind != "tensor(uint8)" or shape[1:] != [*IMAGE_SHAPE]:
-            raise BadModel(f"{MODEL_FILE} takes {inputs}, not one uint8 [N,64,64,3] named 'image'")
+            raise BadModel(f"{self._file} takes {inputs}, not one uint8 [N,64,64,3] named 'image'")
         kind, shape = outputs.get("probabilities", ("missing", []))
         if kind != "tensor(float)" or len(shape) != 2:
-            raise BadModel(f"{MODEL_FILE} gives {outputs}, not float32 [N,classes] 'probabilities'")
+            raise BadModel(f"{self._file} gives {outputs}, not float32 [N,classes] 'probabilities'")
         if isinstance(shape[1], int) and shape[1] != len(self.classes):
             raise BadModel(
-                f"{MODEL_FILE} has {shape[1]} outputs, {CLASSES_FILE} names {len(self.classes)}"
+                f"{self._file} has {shape[1]} outputs, {CLASSES_FILE} names {len(self.classes)}"
             )
 
 
+def runtime_has_cuda() -> bool:
+    """Whether this ONNX Runtime was built for GPUs."""
+    return "CUDAExecutionProvider" in ort.get_available_providers()
+
+
+def _open_both(
+    model: Path, device: Device, threads: int, cores: int
+) -> tuple[ort.InferenceSession, ort.InferenceSession]:
+    """Return a session of few threads and one of all cores; they share what they can."""
+    if device is Device.CUDA:
+        session = _open(model, device, threads, optimize=True)
+        if session.get_providers()[0] != "CUDAExecutionProvider":
+            raise RuntimeError("CUDA's libraries can't be used; ONNX Runtime's log says why")
+        return session, session
+    graph = optimized_graph(model, f"ort-{ort.__version__}", partial(_optimize, model))
+    optimize = graph == model
+    session = _open(graph, device, threads, optimize=optimize)
+    if cores == threads:
+        return session, session
+    return session, _open(graph, device, cores, optimize=optimize)
+
+
 def _optimize(model: Path, graph: Path) -> None:
-    """Write the model's optimized graph, its weights in a file beside it."""
+    """Write the model's optimized graph for the CPU, its weights in a file beside it."""
     options = _options(threads=1)
     options.optimized_model_filepath = str(graph)
-    for name, value in (
-        ("file_name", f"{graph.name}.data"),
-        ("min_size_in_bytes", str(MAPPED_BYTES)),
-    ):
-        options.add_session_config_entry(
-            f"session.optimized_model_external_initializers_{name}", value
-        )
-    ort.InferenceSession(str(model), options, providers=PROVIDERS)
+    external = "session.optimized_model_external_initializers"
+    options.add_session_config_entry(f"{external}_file_name", f"{graph.name}.data")
+    options.add_session_config_entry(f"{external}_min_size_in_bytes", str(MAPPED_BYTES))
+    ort.InferenceSession(str(model), options, providers=PROVIDERS[Device.CPU])
 
 
-def _open(graph: Path, threads: int, *, optimize: bool) -> ort.InferenceSession:
+def _open(graph: Path, device: Device, threads: int, *, optimize: bool) -> ort.InferenceSession:
     options = _options(threads)
     if not optimize:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     with starting_threads_as("lane"):
-        return ort.InferenceSession(str(graph), options, providers=PROVIDERS)
+        return ort.InferenceSession(str(graph), options, providers=PROVIDERS[device])
 
 
 def _options(threads: int) -> ort.SessionOptions:

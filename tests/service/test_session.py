@@ -110,3 +110,11 @@ def test_a_model_that_fails_on_a_batch_fails_its_warm_up() -> None:
     session.failure = RuntimeError("no kernel\nsecond line")
     with pytest.raises(BadModel, match=r"test run on 1 images failed: no kernel$"):
         warm_up(session, 4)
+
+
+def test_a_kept_graph_gives_the_very_answers_of_the_first_start(folder: Path) -> None:
+    images = np.random.default_rng(1).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)
+    first = OnnxSession.load(folder, threads=1)
+    second = OnnxSession.load(folder, threads=1, cores=2)
+    assert (first.run(images) == second.run(images)).all()
+    assert np.abs(second.run(images, alone=True) - first.run(images)).max() < 1e-6

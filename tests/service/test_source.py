@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from model_store import Catalog, ModelStore, NoSpace, VersionCache, open_store
-from service.engine.loading import VersionLoader
+from service.engine.device import Device
+from service.engine.loading import LoadingPlan, VersionLoader
 from service.engine.session import BadModel
 from service.engine.source import StoreSource
 from service.engine.wanted import Wanted
@@ -76,7 +77,8 @@ def cached(tmp_path: Path) -> list[str]:
 
 
 def loader(store: ModelStore, cache: VersionCache) -> VersionLoader:
-    return VersionLoader(source(store, cache), threads=1, cores=2, max_batch=2)
+    plan = LoadingPlan(device=Device.CPU, threads=1, cores=2, max_batch=2, most_loss=1.0)
+    return VersionLoader(source(store, cache), plan)
 
 
 def make_room(store: ModelStore, tmp_path: Path) -> None:
