@@ -150,6 +150,8 @@ def test_a_label_is_promoted_and_rolled_back_by_keyboard_alone(
     page.click("#confirm-yes")
     page.wait_until("document.querySelector('#said').textContent.includes('version 1')")
     assert labelled(store) == 1
+    page.wait_until("document.querySelector('#history').innerText.includes('2 → 1')")
+    assert "ada" in page.text("#history")
     assert store.catalog("resnet50").history[-1].by.split("@")[0] == "ada"
     assert page.complaints == []
 

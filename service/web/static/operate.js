@@ -1,9 +1,11 @@
 // Promote and roll back: with a token, after a question, and saying what came of it.
 
 import { byId, element, notice } from "./dom.js";
-import { promote, rollBack, token } from "./service.js";
+import { day } from "./format.js";
+import { history, promote, rollBack, token } from "./service.js";
 
 const USUAL = "production";
+const SHOWN_EVENTS = 8;
 
 let state = { labels: {} };
 let act = null;
@@ -16,16 +18,19 @@ export function setUpOperate(onChange) {
     token.keep(byId("token").value.trim());
     byId("token").value = "";
     showToken();
+    showHistory();
     changed();
   });
   byId("forget").addEventListener("click", () => {
     token.forget();
     showToken();
+    showHistory();
     changed();
   });
   byId("confirm-no").addEventListener("click", () => byId("confirm").close());
   byId("confirm-form").addEventListener("submit", carryOut);
   showToken();
+  showHistory();
 }
 
 export const isOperating = () => token.get() !== "";
@@ -84,12 +89,31 @@ async function carryOut(event) {
     const said = await act.run();
     byId("confirm").close();
     notice(byId("said"), said, "good");
+    showHistory();
     changed();
   } catch (error) {
     notice(byId("confirm-error"), error.message, "bad");
   } finally {
     button.disabled = false;
   }
+}
+
+// A token that isn't known has no history to see; the next change says what is wrong with it.
+async function showHistory() {
+  let events = [];
+  try {
+    if (isOperating()) events = await history();
+  } catch {
+    events = [];
+  }
+  byId("history").replaceChildren(...events.slice(-SHOWN_EVENTS).reverse().map(line));
+  byId("past").hidden = events.length === 0;
+}
+
+function line(event) {
+  const what = event.label === null ? event.action : `${event.action} ${event.label}`;
+  const moved = event.before === null && event.after === null ? "" : `: ${event.before ?? "none"} → ${event.after ?? "none"}`;
+  return element("li", {}, `${what}${moved} `, element("span", { class: "quiet" }, `${event.note ? `${event.note}, ` : ""}${event.by}, ${day(event.at)}`));
 }
 
 function showToken() {

@@ -36,6 +36,11 @@ export function rollBack(label) {
   return change("POST", "/admin/rollback", { label });
 }
 
+// Resolves to the catalog's newest events, oldest first.
+export async function history() {
+  return (await (await ask("/admin/history", { headers: authorization() })).json()).history;
+}
+
 async function change(method, path, body) {
   const response = await ask(path, {
     method,
