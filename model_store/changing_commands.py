@@ -79,7 +79,7 @@ def _publish(
             signature=facts.signature,
             metrics=facts.metrics,
             lineage=facts.lineage,
-            self_test=None if facts.self_test is msgspec.UNSET else facts.self_test,
+            self_test=facts.self_test,
             progress=progress,
         )
 

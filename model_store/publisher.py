@@ -65,14 +65,14 @@ class Publisher:
         signature: Signature,
         metrics: Mapping[str, Mapping[str, float]],
         lineage: Lineage,
-        self_test: SelfTest | None,
+        self_test: SelfTest | msgspec.UnsetType,
         progress: Progress | None,
     ) -> Manifest:
         """Return the manifest of the new version; a failure leaves nothing that readers see."""
         files = scan_folder(folder)
         names = frozenset(file.name for file in files)
         checked = check_metrics(metrics, names)
-        if self_test is not None:
+        if self_test is not msgspec.UNSET:
             check_self_test(self_test, names, signature)
         token, by = uuid.uuid4().hex, self._who()
         at = rfc3339(self._now())
@@ -84,7 +84,7 @@ class Publisher:
             with self._backend.stage(version_prefix(model, version)) as stage:
                 entries = _upload(stage, files, progress)
                 manifest = Manifest(
-                    format=FORMAT if self_test is None else SELF_TEST_FORMAT,
+                    format=FORMAT if self_test is msgspec.UNSET else SELF_TEST_FORMAT,
                     model=model,
                     version=version,
                     published_at=rfc3339(self._now()),
@@ -93,7 +93,7 @@ class Publisher:
                     signature=signature,
                     metrics=checked,
                     lineage=lineage,
-                    self_test=msgspec.UNSET if self_test is None else self_test,
+                    self_test=self_test,
                 )
                 data = _encode(manifest)
                 stage.add(MANIFEST, io.BytesIO(data), len(data))

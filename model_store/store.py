@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import msgspec
+
 from model_store import identity
 from model_store.archive import Bounds
 from model_store.backends.base import Backend
@@ -118,7 +120,7 @@ class ModelStore:
         signature: Signature,
         metrics: Mapping[str, Mapping[str, float]],
         lineage: Lineage,
-        self_test: SelfTest | None = None,
+        self_test: SelfTest | msgspec.UnsetType = msgspec.UNSET,
         progress: Progress | None = None,
     ) -> Manifest:
         """Publish the folder under the next number and return the new version's manifest.
