@@ -112,8 +112,15 @@ async function showHistory() {
 
 function line(event) {
   const what = event.label === null ? event.action : `${event.action} ${event.label}`;
-  const moved = event.before === null && event.after === null ? "" : `: ${event.before ?? "none"} → ${event.after ?? "none"}`;
-  return element("li", {}, `${what}${moved} `, element("span", { class: "quiet" }, `${event.note ? `${event.note}, ` : ""}${event.by}, ${day(event.at)}`));
+  const from = event.before ?? shares(event.weights_before);
+  const to = event.after ?? shares(event.weights_after);
+  const moved = from === "none" && to === "none" ? "" : `: ${from} → ${to}`;
+  return element("li", {}, `${what}${moved} `, element("span", { class: "quiet" }, `${event.by}, ${day(event.at)}`));
+}
+
+function shares(weights) {
+  const all = Object.entries(weights ?? {}).map(([version, weight]) => `${version} (${weight})`);
+  return all.length ? all.join(", ") : "none";
 }
 
 function showToken() {
