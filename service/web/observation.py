@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, request
 from prometheus_client import Counter, Histogram
 from werkzeug.exceptions import HTTPException
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 ID_HEADER = "X-Request-Id"
 TRACE_HEADERS = ("traceparent", "tracestate")
 
+_WATCHED = "hotshelf.watched"
+
 access = logging.getLogger("hotshelf.access")
 
 
@@ -36,30 +39,53 @@ class ObservedFlask(LeanFlask):
         return super().handle_user_exception(e)
 
 
+@dataclass(slots=True)
+class _Watched:
+    """What is known of a request from its beginning; `span` where it is traced."""
+
+    request_id: str
+    started_s: float
+    span: Span | None = None
+
+
 def observe_requests(app: Flask, *, access_log: bool) -> None:
     """Have every request get an id, be counted and, where that is wanted, logged in one line."""
     ids = RequestIds()
 
+    # Flask's proxies cost more than what is noticed here, so each hook uses one once.
     @app.before_request
     def begin() -> None:
-        g.started = time.perf_counter()
-        g.request_id = ids.choose(request.environ.get("HTTP_X_REQUEST_ID"))
+        environ = request.environ
+        request_id = ids.choose(environ.get("HTTP_X_REQUEST_ID"))
+        watched = environ[_WATCHED] = _Watched(request_id, time.perf_counter())
         tracing = active()
-        enter(Correlation(g.request_id, "" if tracing is None else _begin_span(tracing)))
+        if tracing is None:
+            enter(Correlation(request_id))
+        else:
+            watched.span = _begin_span(tracing)
+            enter(Correlation(request_id, traceparent(watched.span)))
 
     @app.after_request
     def end(response: Response) -> Response:
-        took_s = time.perf_counter() - g.started
-        dialect = request.blueprint or "none"
+        asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+        watched: _Watched = asked.environ[_WATCHED]
+        took_s = time.perf_counter() - watched.started_s
+        dialect = _dialect(asked.endpoint)
         version = response.headers.get(VERSION_HEADER, "")
-        response.headers[ID_HEADER] = g.request_id
+        response.headers[ID_HEADER] = watched.request_id
         _requests(dialect, response.status_code, version).inc()
         _request_seconds(dialect).observe(took_s)
-        if "span" in g:
-            _end_span(g.span, response, dialect, version)
+        if watched.span is not None:
+            _end_span(watched.span, watched.request_id, response, dialect, version)
         if access_log:
             _log(response, dialect, version, took_s)
         return response
+
+
+@cache
+def _dialect(endpoint: str | None) -> str:
+    """Return the name of the blueprint that an endpoint belongs to."""
+    return (endpoint or "").rpartition(".")[0] or "none"
 
 
 # Looking a metric's child up takes longer than adding to it.
@@ -82,14 +108,12 @@ def _reason(error: Exception) -> str:
     return ServiceError.code
 
 
-def _begin_span(tracing: Tracing) -> str:
-    """Begin the request's span and return its traceparent."""
+def _begin_span(tracing: Tracing) -> Span:
     sent = {name: request.headers[name] for name in TRACE_HEADERS if name in request.headers}
-    g.span = tracing.begin(f"{request.method} {request.url_rule or ''}".strip(), sent)
-    return traceparent(g.span)
+    return tracing.begin(f"{request.method} {request.url_rule or ''}".strip(), sent)
 
 
-def _end_span(span: Span, response: Response, dialect: str, version: str) -> None:
+def _end_span(span: Span, request_id: str, response: Response, dialect: str, version: str) -> None:
     # Names as OpenTelemetry's conventions for HTTP have them.
     span.set_attributes(
         {
@@ -99,7 +123,7 @@ def _end_span(span: Span, response: Response, dialect: str, version: str) -> Non
             "http.response.status_code": response.status_code,
             "hotshelf.dialect": dialect,
             "hotshelf.version": version,
-            "hotshelf.request_id": g.request_id,
+            "hotshelf.request_id": request_id,
         }
     )
     span.end()
