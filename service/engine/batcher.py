@@ -10,7 +10,7 @@ import numpy as np
 
 from service.correlation import NOBODY, Correlation
 from service.engine.manager import Lease
-from service.errors import DeadlineExceeded, Overloaded, ServiceError
+from service.errors import DeadlineExceeded, InferenceFailed, Overloaded, ServiceError
 from service.ipc.messages import Answer, Failure, Images, Probabilities, Reply
 
 
@@ -61,12 +61,17 @@ class Batch:
         return sum(len(each.images) for each in self.requests)
 
     def answer(self, probabilities: Probabilities) -> None:
-        """Hand each request its rows."""
+        """Hand each request its rows, or an error where they aren't numbers."""
+        sound = bool(np.isfinite(probabilities).all())
         start = 0
         for each in self.requests:
             stop = start + len(each.images)
-            each.answer(probabilities[start:stop])
+            rows = probabilities[start:stop]
             start = stop
+            if sound or np.isfinite(rows).all():
+                each.answer(rows)
+            else:
+                each.fail(InferenceFailed(f"version {each.lease.version} answered NaN or infinity"))
 
     def fail(self, error: ServiceError) -> None:
         """Fail every request."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import threading
 from collections.abc import Callable
@@ -17,12 +18,17 @@ log = logging.getLogger(__name__)
 # Polls of a fleet that was started at once drift apart by this share of the interval.
 POLL_JITTER = 0.1
 
+# Loading takes a core for a second. At this niceness it gets a third of what a lane gets where
+# cores are short, so that requests hardly notice and versions still load.
+LOADING_NICENESS = 5
+
 
 class Follower:
     """Has the manager want what the store wants and settle it, until it is stopped.
 
     Two threads, so that loading, which may take minutes, holds up no look at the store: a label
-    that goes back to a loaded version is followed at once.
+    that goes back to a loaded version is followed at once. The one that loads steps back behind
+    threads that answer requests.
     """
 
     def __init__(
@@ -69,11 +75,17 @@ class Follower:
         metrics.STORE_POLLS.labels("failed" if self._source.problem else "ok").inc()
 
     def _keep_settling(self) -> None:
+        step_back()
         while not self._stopping:
             self._settle.wait()
             self._settle.clear()
             _survive(self._manager.settle)
             _survive(lambda: self._facts.update(self._source.catalog))
+
+
+def step_back() -> None:
+    """Have this thread, and those it starts, wait a little longer for a core than others."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOADING_NICENESS)
 
 
 def _survive(step: Callable[[], None]) -> None:

@@ -160,8 +160,10 @@ class _Loaded:
         )
 
     def tidy(self) -> Action | None:
-        if not self.budget_bytes or self._taken(self._in_memory()) > self.budget_bytes:
-            for each in self._spare():
+        full = not self.budget_bytes or self._taken(self._in_memory()) > self.budget_bytes
+        existing = self.wanted.existing
+        for each in self._spare():
+            if full or (existing is not None and each.version not in existing):
                 return Unload(each.version)
         for version, view in sorted(self.by_version.items()):
             # When to retry a fallback that failed is remembered; the rest isn't worth it.

@@ -19,7 +19,7 @@ from service.engine.fact_sheet import FactSheet
 from service.engine.follower import Follower
 from service.engine.lanes import Lanes
 from service.engine.loading import LoadingPlan, VersionLoader
-from service.engine.manager import VersionManager
+from service.engine.manager import Lease, VersionManager
 from service.engine.pace import Pace, Start, Wait
 from service.engine.policy import State
 from service.engine.session import runtime_has_cuda
@@ -43,6 +43,7 @@ from service.ipc.messages import (
 from service.ipc.server import Caller, listen
 from service.lifecycle import die_with_parent, socket_path
 from service.logs import set_up_logging
+from service.reference import VersionRef
 from service.settings import PREFIX, Settings
 from service.tracing import active, record, set_up_tracing
 
@@ -106,9 +107,7 @@ class Engine:
         self._lanes.close()
 
     def _infer(self, request: Infer, caller: Caller) -> None:
-        if self._manager.default is None:
-            raise NotReady(f"no version is loaded yet: {self._waiting_for()}")
-        lease = self._manager.lease(request.ref)
+        lease = self._lease(request.ref)
         reply = self._tally.counting(lease.version, caller.reply)
         waiting = Waiting(
             request.images,
@@ -144,6 +143,14 @@ class Engine:
     def _lose_patience(self) -> None:
         self._patience = None
         self._fill_lanes()
+
+    def _lease(self, ref: VersionRef) -> Lease:
+        try:
+            return self._manager.lease(ref)
+        except NotReady as error:
+            if self._manager.default is not None:
+                raise
+            raise NotReady(f"{error}: {self._waiting_for()}") from None
 
     def _fill_lanes(self) -> None:
         while self._lanes.free:

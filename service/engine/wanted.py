@@ -19,7 +19,8 @@ class Wanted:
     `default` answers requests that name no version, unless `weights` share them out among several;
     shares are relative to their sum. `labels` may point at versions that aren't in `versions`
     (where a setting pins those). `fallbacks`, best first, answer in place of a default that can't
-    be served where nothing answered before.
+    be served where nothing answered before. `existing` are all that the catalog has, None where it
+    isn't known: what was deleted isn't kept in memory.
     """
 
     versions: frozenset[int] = frozenset()
@@ -27,6 +28,7 @@ class Wanted:
     labels: Mapping[str, int] = field(default_factory=dict)
     weights: Mapping[int, int] = field(default_factory=dict)
     fallbacks: tuple[int, ...] = ()
+    existing: frozenset[int] | None = None
 
     @property
     def in_order(self) -> tuple[int, ...]:
@@ -51,6 +53,7 @@ def wanted_of(catalog: Catalog, serve: Serve) -> Wanted:
         labels=dict(catalog.labels),
         weights=dict(catalog.weights),
         fallbacks=_fallbacks(catalog, serve, picked),
+        existing=frozenset(catalog.numbers),
     )
 
 

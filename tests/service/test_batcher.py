@@ -133,3 +133,18 @@ def test_each_request_gets_its_own_rows(desk: Desk) -> None:
     assert first.probabilities.argmax(axis=1).tolist() == [0]
     assert second.probabilities.argmax(axis=1).tolist() == [1, 2]
     assert desk.released == 2
+
+
+def test_an_answer_that_is_no_number_fails_its_own_request_only(desk: Desk) -> None:
+    desk.add(images=1)
+    desk.add(images=2)
+    batch = desk.batcher.next_batch(4)
+    assert batch is not None
+    rows = sure_of(0, 3)
+    rows[2, 5] = np.nan
+    batch.answer(rows)
+    first, second = desk.replies
+    assert isinstance(first, Answer)
+    assert isinstance(second, Failure)
+    assert second == Failure("inference_failed", "version 1 answered NaN or infinity")
+    assert desk.released == 2

@@ -158,6 +158,12 @@ def test_next_action_with_a_hundred_bytes(
     assert next_action(versions, everything, Routes(default), 5.0, 100) == expected
 
 
+def test_what_was_deleted_is_not_kept_even_where_it_fits() -> None:
+    versions = sized((1, AVAILABLE, 40), (2, AVAILABLE, 40))
+    wanted = Wanted(frozenset({2}), 2, existing=frozenset({2}))
+    assert next_action(versions, wanted, Routes(2), 5.0, 100) == Unload(1)
+
+
 def test_what_cannot_fit_beside_what_is_in_use_is_refused() -> None:
     versions = sized((1, AVAILABLE, 70_000_000), (2, START, 40_000_000))
     action = next_action(versions, Wanted(frozenset({2}), 2), Routes(1), 5.0, 100_000_000)

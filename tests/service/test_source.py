@@ -51,7 +51,7 @@ def test_a_store_that_never_had_a_version_is_just_empty(
     store: ModelStore, cache: VersionCache
 ) -> None:
     following = source(store, cache)
-    assert following.poll() == Wanted()
+    assert following.poll() == Wanted(existing=frozenset())
     assert following.problem == ""
     assert "holds no version" in following.waiting_for()
 

@@ -52,7 +52,11 @@ def test_the_setting_picks_and_labels_come_on_top(
 ) -> None:
     wanted = wanted_of(SHELF, serve)
     assert wanted == Wanted(
-        frozenset(versions), default, {"production": 2, "canary": 6}, {}, fallbacks
+        versions=frozenset(versions),
+        default=default,
+        labels={"production": 2, "canary": 6},
+        fallbacks=fallbacks,
+        existing=frozenset(range(1, 8)),
     )
 
 
