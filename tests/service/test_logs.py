@@ -17,6 +17,8 @@ from tests.service.fakes import FakeEngine
 
 SECRET = "s3cret-s3cret-s3cret"
 
+EMPTY: dict[str, int] = {}
+
 Read = Callable[[], str]
 
 
@@ -64,7 +66,7 @@ def test_json_says_the_same_names_in_every_line(logged: Attach) -> None:
 def test_an_error_is_one_line_of_json_with_its_traceback(logged: Attach) -> None:
     read = logged(JsonLines("engine"))
     try:
-        {}["no way"]
+        EMPTY["no way"]
     except KeyError:
         logging.getLogger("x").exception("failed")
     (line,) = read().splitlines()

@@ -58,6 +58,10 @@ def worker_pids(running: Service) -> list[int]:
     ]
 
 
+def wait_for_another_worker(running: Service, *, gone: int) -> None:
+    eventually(lambda: len({*worker_pids(running)} - {gone}) == 2, within_s=20, what="a new worker")
+
+
 def test_counters_are_exact_and_files_few_however_often_processes_die(
     local_store: ModelStore, tmp_path: Path
 ) -> None:
@@ -71,11 +75,7 @@ def test_counters_are_exact_and_files_few_however_often_processes_die(
             engine, worker = running.engine_pid(), worker_pids(running)[0]
             os.kill(worker, signal.SIGKILL)
             os.kill(engine, signal.SIGKILL)
-            eventually(
-                lambda gone=worker: len({*worker_pids(running)} - {gone}) == 2,
-                within_s=20,
-                what="a new worker",
-            )
+            wait_for_another_worker(running, gone=worker)
             eventually(lambda: all_ready(running), within_s=20, what="a new engine")
             predict(running, REQUESTS)
             found = metrics(running)
