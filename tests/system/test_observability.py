@@ -105,6 +105,7 @@ def test_every_process_logs_json(local_store: ModelStore, tmp_path: Path) -> Non
         HOTSHELF_ACCESS_LOG="on",
     ) as running:
         running.predict(headers={"X-Request-Id": "mine"})
+        eventually(lambda: "Stop:" in running.said(), within_s=10, what="the greeting")
         os.kill(running.engine_pid(), signal.SIGKILL)
         eventually(lambda: "SIGKILL" in running.said(), within_s=10, what="the supervisor's line")
     said = [each for each in running.said().splitlines() if each]
