@@ -23,9 +23,8 @@ from service.engine.policy import (
     check_fit,
     next_action,
 )
-from service.engine.routes import Routes, next_routes
+from service.engine.router import Router
 from service.engine.session import Session
-from service.engine.split import Split
 from service.engine.wanted import Wanted
 from service.errors import NotReady, VersionNotFound
 from service.ipc.messages import ClassName, VersionStatus
@@ -100,21 +99,18 @@ class VersionManager:
         self._resident_bytes = resident_bytes
         self._changed = threading.Condition()
         self._versions: dict[int, _Version] = {}
-        self._wanted = Wanted()
-        self._routes = Routes()
-        self._split = Split()
-        self._available: tuple[int, ...] = ()
+        self._router = Router()
         self._classes: dict[int, tuple[ClassName, ...]] = {}
 
     @property
     def default(self) -> int | None:
         """The version that answers requests which name none, and aren't shared out by weight."""
-        return self._routes.default
+        return self._router.routes.default
 
     @property
     def wanted(self) -> Wanted:
         """What was wanted last."""
-        return self._wanted
+        return self._router.wanted
 
     def status(self) -> tuple[VersionStatus, ...]:
         """Return the state of every known version, ascending."""
@@ -131,7 +127,7 @@ class VersionManager:
         VersionNotFound for a version that isn't served.
         """
         with self._changed:
-            version = self._resolve(ref)
+            version = self._router.resolve(ref)
             found = self._versions.get(version)
             if found is not None and found.state in (State.START, State.LOADING):
                 raise NotReady(self._unavailable(ref, version))
@@ -139,24 +135,6 @@ class VersionManager:
                 raise VersionNotFound(self._unavailable(ref, version))
             found.leases += 1
             return Lease(found.version, found.session, lambda: self._release(found))
-
-    def _resolve(self, ref: VersionRef) -> int:
-        if not self._available:
-            raise NotReady("no version of the model is loaded yet")
-        if ref.number is not None:
-            return ref.number
-        if ref.label:
-            return self._labelled(ref.label)
-        version = self._split.next(self._available) or self._routes.default
-        if version is None:
-            raise NotReady(f"the default version isn't loaded yet; {self._what_is_available()}")
-        return version
-
-    def _labelled(self, label: str) -> int:
-        if label not in self._wanted.labels:
-            known = ", ".join(sorted(self._wanted.labels)) or "none"
-            raise VersionNotFound(f"there is no label {label!r}; labels: {known}")
-        return self._routes.labels.get(label, self._wanted.labels[label])
 
     def classes(self, version: int) -> tuple[ClassName, ...]:
         """Return the names of a version's outputs, also shortly after it was unloaded."""
@@ -168,11 +146,9 @@ class VersionManager:
     def want(self, wanted: Wanted) -> None:
         """Take what is wanted now; requests go at once where loaded versions allow it."""
         with self._changed:
-            self._wanted = wanted
-            self._split.share_out(wanted.weights)
+            self._router.want(wanted)
             for version in wanted.versions:
                 self._versions.setdefault(version, _Version(version))
-            self._choose_routes()
 
     def retry(self) -> None:
         """Have `settle` try versions again at once that failed."""
@@ -201,7 +177,7 @@ class VersionManager:
                     version.state = State.LOADING
                 case Unload():
                     version.state = State.UNLOADING
-                    self._choose_routes()
+                    self._tell_router()
                 case Forget():
                     del self._versions[action.version]
         match action:
@@ -218,8 +194,8 @@ class VersionManager:
     def _next_action(self) -> Action | None:
         return next_action(
             (each.view for each in self._versions.values()),
-            self._wanted,
-            self._routes,
+            self._router.wanted,
+            self._router.routes,
             self._clock(),
             self._budget_bytes,
         )
@@ -244,8 +220,8 @@ class VersionManager:
         with self._changed:
             too_large = check_fit(
                 (each.view for each in self._versions.values()),
-                self._wanted,
-                self._routes,
+                self._router.wanted,
+                self._router.routes,
                 self._budget_bytes,
                 version.view,
             )
@@ -274,7 +250,7 @@ class VersionManager:
         version.failures, version.error, version.retry_at = 0, "", None
         version.state = State.AVAILABLE
         self._describe(version.version, session)
-        self._choose_routes()
+        self._tell_router()
 
     def _describe(self, version: int, session: Session) -> None:
         self._classes.pop(version, None)
@@ -315,29 +291,18 @@ class VersionManager:
             if version.leases == 0:
                 self._changed.notify_all()
 
-    def _choose_routes(self) -> None:
-        self._available = tuple(
-            version
-            for version, each in sorted(self._versions.items())
-            if each.state is State.AVAILABLE
+    def _tell_router(self) -> None:
+        self._router.have(
+            version for version, each in self._versions.items() if each.state is State.AVAILABLE
         )
-        routes = next_routes(self._routes, self._wanted, self._available)
-        if routes.default != self._routes.default:
-            log.info("requests without a version now go to version %s", routes.default)
-            if None not in (self._routes.default, routes.default):
-                metrics.SWAPS.inc()
-        self._routes = routes
 
     def _unavailable(self, ref: VersionRef, version: int) -> str:
         found = self._versions.get(version)
         what = f"version {version}" + (f" (label {ref.label!r})" if ref.label else "")
         if found is None:
-            return f"{what} isn't being served; {self._what_is_available()}"
+            return f"{what} isn't being served; {self._router.what_is_available()}"
         reason = f" ({found.error})" if found.error else ""
-        return f"{what} is {found.state}{reason}; {self._what_is_available()}"
-
-    def _what_is_available(self) -> str:
-        return "available: " + (", ".join(map(str, self._available)) or "none")
+        return f"{what} is {found.state}{reason}; {self._router.what_is_available()}"
 
 
 def _reason(error: Exception) -> str:
