@@ -1,4 +1,4 @@
-"""How paths name a version."""
+"""How paths name models, versions and labels."""
 
 from __future__ import annotations
 
@@ -17,10 +17,16 @@ class VersionNumber(BaseConverter):
         return int(value)
 
 
-def use_version_numbers(blueprint: Blueprint) -> None:
-    """Let the blueprint's rules say `<version:number>`; has to come before the rules."""
+class Name(BaseConverter):
+    """The name of a model or a label: no colon, after which TensorFlow Serving has a verb."""
+
+    regex = "[^/:]+"
+
+
+def use_names(blueprint: Blueprint) -> None:
+    """Let the blueprint's rules say `<version:…>` and `<name:…>`; has to come before the rules."""
     blueprint.record(_register)
 
 
 def _register(setup: BlueprintSetupState) -> None:
-    setup.app.url_map.converters["version"] = VersionNumber
+    setup.app.url_map.converters |= {"version": VersionNumber, "name": Name}

@@ -257,6 +257,12 @@ def test_regress_is_refused_as_tensorflow_serving_refuses_it(client: FlaskClient
     assert "regression signature" in response.get_json()["error"]
 
 
+def test_a_verb_belongs_to_no_name(client: FlaskClient) -> None:
+    response = client.get(f"{MODEL}:predict")
+    assert response.status_code == 405
+    assert "GET" not in response.headers["Allow"]
+
+
 def test_an_unnamed_signature_is_the_default_one(client: FlaskClient) -> None:
     body = {"signature_name": "", "instances": [ROW]}
     assert client.post(f"{MODEL}:predict", json=body).status_code == 200

@@ -21,20 +21,23 @@ from service.web.openapi.parts import (
 
 _MAYBE_VERSION = {"anyOf": [VERSION, {"type": "null"}]}
 _MAYBE_TEXT = {"anyOf": [TEXT, {"type": "null"}]}
-_EVENT = record(
-    at=TEXT,
-    by=TEXT,
-    action=TEXT,
-    label=_MAYBE_TEXT,
-    before=_MAYBE_VERSION,
-    after=_MAYBE_VERSION,
-    note=TEXT,
-)
 _WEIGHTS = {
     "type": "object",
     "propertyNames": {"pattern": "^[0-9]+$"},
     "additionalProperties": COUNT,
 }
+_EVENT = record(
+    {
+        "label": _MAYBE_TEXT,
+        "before": _MAYBE_VERSION,
+        "after": _MAYBE_VERSION,
+        "weights_before": _WEIGHTS,
+        "weights_after": _WEIGHTS,
+    },
+    at=TEXT,
+    by=TEXT,
+    action=TEXT,
+)
 
 SCHEMAS: Json = {
     "Shelf": record(

@@ -11,6 +11,9 @@ DESCRIPTION = f"""\
 Classifies images of any size and format by the newest versions of one model. The dialects give the
 same probabilities; choose the one that your client speaks. Each answer names the version that gave
 it in the header `{VERSION_HEADER}`.
+
+A request may say how many seconds its answer may take: `?timeout=2.5`, the header `Request-Timeout`
+or `Prefer: wait=2.5`; the Open Inference Protocol's parameter `timeout` is in microseconds.
 """
 _TAGS = {
     "simple": "Images in, the most probable classes out.",

@@ -91,14 +91,6 @@ def json_content(schema: Json, **examples: Any) -> Json:
     return {JSON: media}
 
 
-TIMEOUT = parameter(
-    "timeout",
-    "query",
-    {"type": "number", "exclusiveMinimum": 0},
-    "Seconds that the answer may take, at most those that the service allows.",
-)
-
-
 def body(content: Json, *, required: bool = True) -> Json:
     """Return a request's body."""
     return {"content": content, "required": required}
@@ -131,8 +123,8 @@ def operation(
     found: Json = {"operationId": name, "summary": summary}
     if description:
         found["description"] = description
-    if parameters or infers:
-        found["parameters"] = [*parameters, *([TIMEOUT] if infers else [])]
+    if parameters:
+        found["parameters"] = list(parameters)
     if request:
         found["requestBody"] = request
     if changes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from imaging import CHANNELS, SIDE
 from service.web.openapi.examples import IMAGE_B64
 from service.web.openapi.parts import (
     FLAG,
@@ -21,10 +20,9 @@ from service.web.openapi.parts import (
 from service.web.openapi.places import at_all_places
 from service.web.v1.metadata import SIGNATURE
 
-_PIXEL = array(
-    {"type": "integer", "minimum": 0, "maximum": 255}, minItems=CHANNELS, maxItems=CHANNELS
-)
-_ROW = array(_PIXEL, minItems=SIDE, maxItems=SIDE)
+# Without the lengths of rows and columns, which generators of test data would dwell on.
+_PIXEL = array({"type": "integer", "minimum": 0, "maximum": 255})
+_ROW = array(_PIXEL)
 _BINARY = record(b64=TEXT, closed=True)
 _NAMED = record(image={"anyOf": [_BINARY, ref("Pixels")]}, closed=True)
 _INSTANCES = {
@@ -45,10 +43,11 @@ _TENSOR = record(
     name=TEXT,
 )
 _SIGNATURE = record(inputs=table(_TENSOR), outputs=table(_TENSOR), method_name=TEXT)
+_LABEL_AND_SCORE = array({"anyOf": [TEXT, NUMBER]}, minItems=2, maxItems=2)
 _SIGNATURE_NAME = {"enum": [SIGNATURE, ""]}
 
 SCHEMAS: Json = {
-    "Pixels": array(_ROW, minItems=SIDE, maxItems=SIDE)
+    "Pixels": array(_ROW)
     | {"description": "64 rows of 64 pixels of red, green and blue from 0 to 255."},
     "V1Status": record({"name": TEXT, "ready": FLAG}, model_version_status=array(_ONE)),
     "V1Metadata": record(
@@ -89,7 +88,7 @@ SCHEMAS: Json = {
         closed=True,
     ),
     "V1Results": record(
-        results=array(array({"type": "array", "prefixItems": [TEXT, NUMBER]})),
+        results=array(array(_LABEL_AND_SCORE)),
         model_version=TEXT,
     ),
 }

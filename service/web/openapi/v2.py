@@ -213,7 +213,9 @@ def _repository(model: str) -> Json:
     asked = body(json_content(record({"ready": FLAG}), ready={"ready": True}), required=False)
     index = answer("Versions with their states.", json_content(ref("V2Index")))
     done = answer("It is on its way; the index shows how far.", json_content(record()))
-    which = record({"parameters": record({"version": VERSION}, closed=True)})
+    which = record(
+        {"parameters": record({"version": VERSION, "unload_dependents": FLAG}, closed=True)}
+    )
     named = json_content(which, version={"parameters": {"version": 7}})
     load = operation(
         "v2_load", "Load a version, or look at the store again", done,

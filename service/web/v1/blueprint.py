@@ -10,7 +10,7 @@ from service.web.answers import json_response
 from service.web.engine import Engine
 from service.web.errors import error_response
 from service.web.images import ImageReader
-from service.web.routing import use_version_numbers
+from service.web.routing import use_names
 from service.web.served_model import check_model, find_version, reference
 from service.web.v1.classify import read_examples, results
 from service.web.v1.metadata import model_metadata
@@ -18,14 +18,14 @@ from service.web.v1.predict import read_predict
 from service.web.v1.status import all_versions, one_version
 
 # A path names a version by number or label, or leaves the choice to the service.
-_MODEL = "/<name>"
-_PLACES = (_MODEL, f"{_MODEL}/versions/<version:version>", f"{_MODEL}/labels/<label>")
+_MODEL = "/<name:name>"
+_PLACES = (_MODEL, f"{_MODEL}/versions/<version:version>", f"{_MODEL}/labels/<name:label>")
 
 
 def v1_dialect(engine: Engine, reader: ImageReader, model: str) -> Blueprint:
     """Return the blueprint of TensorFlow Serving's dialect."""
     blueprint = Blueprint("v1", __name__, url_prefix="/v1/models")
-    use_version_numbers(blueprint)
+    use_names(blueprint)
     # TensorFlow Serving has one status for whatever is wrong with a tensor.
     blueprint.register_error_handler(
         TooMuchImage, lambda error: error_response(error, status=InvalidRequest.status)

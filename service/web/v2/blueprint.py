@@ -14,22 +14,22 @@ from service.web.answers import json_response
 from service.web.engine import Engine
 from service.web.errors import error_response
 from service.web.images import ImageReader
-from service.web.routing import use_version_numbers
+from service.web.routing import use_names
 from service.web.served_model import check_model, find_version, reference
 from service.web.v2 import metadata, repository
 from service.web.v2.request import HEADER_LENGTH, read_infer
 from service.web.v2.response import infer_response
 from service.web.v2.statistics import model_statistics
 
-_MODEL = "/models/<name>"
+_MODEL = "/models/<name:name>"
 # Triton's clients can only name versions by number; labels are ours.
-_PLACES = (_MODEL, f"{_MODEL}/versions/<version:version>", f"{_MODEL}/labels/<label>")
+_PLACES = (_MODEL, f"{_MODEL}/versions/<version:version>", f"{_MODEL}/labels/<name:label>")
 
 
 def v2_dialect(engine: Engine, reader: ImageReader, model: str) -> Blueprint:
     """Return the blueprint of the Open Inference Protocol and the extensions it names."""
     blueprint = Blueprint("v2", __name__, url_prefix="/v2")
-    use_version_numbers(blueprint)
+    use_names(blueprint)
     # The protocol has one status for whatever is wrong with a tensor.
     blueprint.register_error_handler(
         TooMuchImage, lambda error: error_response(error, status=InvalidRequest.status)
@@ -139,13 +139,13 @@ def _add_repository(blueprint: Blueprint, engine: Engine, model: str) -> None:
         body = request.get_data(cache=False)
         return json_response(repository.index(body, model, engine.state()))
 
-    @blueprint.post("/repository/models/<name>/load")
+    @blueprint.post("/repository/models/<name:name>/load")
     @admin_only
     def load(name: str) -> Response:
         check_model(name, model)
         return change(repository.read_load(request.get_data(cache=False)))
 
-    @blueprint.post("/repository/models/<name>/unload")
+    @blueprint.post("/repository/models/<name:name>/unload")
     @admin_only
     def unload(name: str) -> Response:
         check_model(name, model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -26,12 +26,12 @@ class _Index(msgspec.Struct):
 
 
 class _Parameters(msgspec.Struct, forbid_unknown_fields=True):
-    version: int | None = None
+    version: Annotated[int, msgspec.Meta(ge=1, lt=10**18)] | msgspec.UnsetType = msgspec.UNSET
     unload_dependents: bool = False
 
 
 class _Control(msgspec.Struct):
-    parameters: _Parameters | None = None
+    parameters: _Parameters = msgspec.field(default_factory=_Parameters)
 
 
 _decode_index = msgspec.json.Decoder(_Index).decode
@@ -47,27 +47,19 @@ def index(body: bytes, model: str, state: EngineState) -> list[dict[str, Any]]:
 
 def read_load(body: bytes) -> LoadVersion | Reload:
     """Return the change: load `parameters.version`, or look at the store again."""
-    version = _version(body)
-    return Reload() if version is None else LoadVersion(version)
+    version = decode_json(_decode_control, body or b"{}").parameters.version
+    return LoadVersion(version) if isinstance(version, int) else Reload()
 
 
 def read_unload(body: bytes) -> UnloadVersion:
     """Return the change: unload `parameters.version`, which has to be named."""
-    version = _version(body)
-    if version is None:
+    version = decode_json(_decode_control, body or b"{}").parameters.version
+    if not isinstance(version, int):
         raise InvalidRequest(
             "the one model of this service isn't unloaded as a whole; name a version:"
             ' {"parameters": {"version": 7}}'
         )
     return UnloadVersion(version)
-
-
-def _version(body: bytes) -> int | None:
-    parameters = decode_json(_decode_control, body or b"{}").parameters
-    version = parameters.version if parameters else None
-    if version is not None and not 1 <= version < 10**18:
-        raise InvalidRequest(f"version {version} isn't a version's number")
-    return version
 
 
 def _entry(model: str, version: VersionStatus) -> dict[str, Any]:
