@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest, multiprocess
@@ -17,7 +16,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from service import metrics
+from service import __version__, metrics
 from service.ipc.messages import EngineState
 from service.metric_slots import LivingProcess, living_processes
 
@@ -116,7 +115,7 @@ def _info(state: EngineState | None) -> Metric:
         labels=["version", "model", "device"],
     )
     model, device = (state.model, state.device) if state is not None else ("", "")
-    info.add_metric([own_version(), model, device], 1)
+    info.add_metric([__version__, model, device], 1)
     return info
 
 
@@ -151,14 +150,6 @@ def _boot_time_s() -> float:
         if line.startswith("btime "):
             return float(line.split()[1])
     return 0.0
-
-
-def own_version() -> str:
-    """Return Hotshelf's version; a checkout that isn't installed is a development version."""
-    try:
-        return version("hotshelf")
-    except PackageNotFoundError:
-        return "development"
 
 
 def _gauge(name: str, documentation: str, value: float) -> Metric:

@@ -11,8 +11,8 @@ from typing import Any
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 
+from service import __version__
 from service.errors import ServiceError
-from service.exposition import own_version
 from service.facts import VersionFacts
 from service.ipc.messages import EngineState, VersionStatus
 from service.pulse import pulse
@@ -60,7 +60,7 @@ def console(engine: Engine) -> Blueprint:
         answer = _engine_side(engine)
         answer["pulse"] = engine.in_thread(pulse)
         answer["at_s"] = time.time()
-        answer["hotshelf"] = own_version()
+        answer["hotshelf"] = __version__
         return json_response(answer)
 
     return blueprint

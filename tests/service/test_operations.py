@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import tomllib
+
 from flask.testing import FlaskClient
 
+import service
 from service.errors import EngineUnavailable
+from tests.doc_blocks import ROOT
 from tests.service.fakes import FakeEngine
 
 
@@ -30,6 +34,11 @@ def test_not_ready_without_the_engine(client: FlaskClient, engine: FakeEngine) -
     response = client.get("/readyz")
     assert response.status_code == 503
     assert response.get_json()["reason"] == "the engine is starting"
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert service.__version__ == project["version"]
 
 
 def test_metrics_count_requests_by_dialect_status_and_version(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.exposition import own_version
+from service import __version__
 from service.web.answers import VERSION_HEADER
 from service.web.openapi import admin, operations, simple, v1, v2
 from service.web.openapi.parts import TEXT, Json, record
@@ -37,7 +37,7 @@ def openapi_document(model: str) -> Json:
         "openapi": "3.1.0",
         "info": {
             "title": "Hotshelf",
-            "version": own_version(),
+            "version": __version__,
             "description": DESCRIPTION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
