@@ -87,7 +87,7 @@ class VersionCache:
         files are cached needs no network. A damaged file is pulled anew. The folder stays until
         `release` or the end of the process.
         """
-        entry = self._entry(store, model, version)
+        entry = self.entry(store, model, version)
         folder = self._home(store.url, model) / f"{version}-{entry.manifest_sha256[:12]}"
         self._hold(folder)
         if not self._is_whole(folder, entry, files):
@@ -97,6 +97,20 @@ class VersionCache:
         if self._limit_bytes is not None:
             evict(self._root.glob("*/*/[0-9]*-*/"), self._limit_bytes)
         return folder
+
+    def entry(self, store: Source, model: str, version: int) -> VersionEntry:
+        """Return what the catalog says of the version; asks the store only if that isn't known."""
+        remembered = self.recall(store.url, model)
+        entry = self._remembered(store.url, remembered, version) if remembered else None
+        if entry is not None:
+            return entry
+        catalog = store.catalog(model)
+        self.remember(store.url, catalog)
+        entry = catalog.get(version)
+        if entry is None and catalog.exists(version):
+            entry = store.entry(model, version)
+            write_atomically(self._note(store.url, model, version), msgspec.json.encode(entry))
+        return entry or catalog.find(version)
 
     def release(self, folder: Path) -> None:
         """Tell that this process no longer uses a folder that `fetch` returned."""
@@ -140,19 +154,6 @@ class VersionCache:
             )
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError, Corrupt):
             return None
-
-    def _entry(self, store: Source, model: str, version: int) -> VersionEntry:
-        remembered = self.recall(store.url, model)
-        entry = self._remembered(store.url, remembered, version) if remembered else None
-        if entry is not None:
-            return entry
-        catalog = store.catalog(model)
-        self.remember(store.url, catalog)
-        entry = catalog.get(version)
-        if entry is None and catalog.exists(version):
-            entry = store.entry(model, version)
-            write_atomically(self._note(store.url, model, version), msgspec.json.encode(entry))
-        return entry or catalog.find(version)
 
     def _remembered(self, url: str, catalog: Catalog, version: int) -> VersionEntry | None:
         entry = catalog.get(version)

@@ -82,7 +82,7 @@ class StoreSource:
     def entry(self, version: int) -> VersionEntry:
         """Return what the catalog says of a version, however old it is; raises StoreError."""
         here = self._catalog.get(version) if self._catalog else None
-        return here or self._store.entry(self._model, version)
+        return here or self._cache.entry(self._store, self._model, version)
 
     def waiting_for(self) -> str:
         """Say in one line what a service without any version is waiting for."""
