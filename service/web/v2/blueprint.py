@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
+from service import __version__
 from service.changes import Change
 from service.errors import InvalidRequest, ServiceError, TooMuchImage
-from service.exposition import own_version
 from service.ipc.messages import ClassName
 from service.statistics import VersionStatistics
 from service.web.access import admin_only, who
@@ -49,7 +49,7 @@ def _add_server(blueprint: Blueprint, engine: Engine) -> None:
             device = engine.state().device
         except ServiceError:
             device = None
-        return json_response(metadata.server_metadata(own_version(), device))
+        return json_response(metadata.server_metadata(__version__, device))
 
     @blueprint.get("/health/live")
     def live() -> Response:
