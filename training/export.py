@@ -8,10 +8,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +16,9 @@ from imaging import IMAGE_SHAPE
 from training.backend import tf
 from training.classes import write_classes
 from training.data.layout import ClassName
-from training.errors import ExportError
 from training.model import Architecture, build_model, copy_weights
 from training.signature import INPUT, NAME, ONNX, OUTPUT
-
-_OPSET = 18
-_SHOWN_LINES = 3
+from training.translation import translate
 
 
 def export(
@@ -37,11 +31,14 @@ def export(
     """
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    save_model(model, architecture, partial)
-    translate(partial, partial / ONNX)
-    write_classes(partial, classes)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    try:
+        save_model(model, architecture, partial)
+        translate(partial, partial / ONNX)
+        write_classes(partial, classes)
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def save_model(model: Any, architecture: Architecture, folder: Path) -> None:
@@ -67,19 +64,3 @@ class _Servable(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec((None, *IMAGE_SHAPE), tf.uint8, name=INPUT)])
     def serve(self, image: Any) -> dict[str, Any]:
         return {OUTPUT: self.compute(image)}
-
-
-def translate(saved_model: Path, target: Path) -> None:
-    """Translate a SavedModel to ONNX; 12 s and 4.5 GB of memory for ResNet-50.
-
-    In a process of its own, because tf2onnx changes TensorFlow's global state.
-    """
-    command = [sys.executable, "-m", "tf2onnx.convert", "--saved-model", str(saved_model)]
-    command += ["--signature_def", NAME, "--opset", str(_OPSET), "--output", str(target)]
-    # Without this, tf2onnx copies the whole model before each of its optimizations, to survive one
-    # that fails: twice the time and memory for the same bytes.
-    environment = os.environ | {"TF2ONNX_CATCH_ERRORS": "FALSE"}
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
-    if done.returncode != 0 or not target.exists():
-        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        raise ExportError("the translation to ONNX failed: " + " | ".join(lines[-_SHOWN_LINES:]))

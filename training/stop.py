@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a wish to stop, heard between two steps."""
+"""SIGTERM and SIGINT as a wish to stop, heard between two steps; SIGTERM as an exception."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+
+from training.errors import Interrupted
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -43,3 +45,26 @@ def listen() -> Iterator[StopRequest]:
     finally:
         for number in _SIGNALS:
             signal.signal(number, before[number])
+
+
+@contextmanager
+def interruptible(doing: str) -> Iterator[None]:
+    """Have SIGTERM end the block as SIGINT does: with an exception, so that it leaves nothing.
+
+    Raises Interrupted, whose message says what was going on: `doing`, as in "exporting". A second
+    SIGTERM is as if there were no block. The main thread's only.
+    """
+
+    def end(signal_number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        signal.signal(signal_number, before)
+        raise Interrupted(
+            f"stopped by {signal.Signals(signal_number).name} while {doing}; the same command "
+            "begins that again",
+            signal_number,
+        )
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -12,7 +12,7 @@ from training.classes import read_classes
 from training.data.layout import ClassName
 from training.errors import ExportError
 from training.evaluation.variants import open_onnx, open_saved_model
-from training.export import export, translate
+from training.export import export
 from training.model import Architecture, build_model
 from training.trainee import predictor
 
@@ -105,9 +105,3 @@ def test_an_onnx_model_with_another_input_is_refused(
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), tmp_path / "m.onnx")
     with pytest.raises(ExportError, match="has the signature"):
         open_onnx(tmp_path / "m.onnx")
-
-
-def test_a_failed_translation_says_why(tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match=r"translation to ONNX failed: .*SavedModel"):
-        translate(tmp_path, tmp_path / "model.onnx")
-    assert not (tmp_path / "model.onnx").exists()

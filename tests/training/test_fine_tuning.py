@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,26 +11,21 @@ import numpy as np
 import pytest
 
 from model_store import Lineage, open_store
+from tests.eventually import eventually
+from tests.training.running import START_S, Published, reach, said, started
+from training.run.checkpoints import Checkpoints
+from training.run.folder import RunFolder
 from training.weights.versions import read_saved_model
 
-ROOT = Path(__file__).parents[2]
+STEPS = 5
+TUNING = ["--freeze", "backbone", "--ema", "0.9"]
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
-
-
-def command(folder: Path, *arguments: str, code: int = 0) -> str:
-    """What a command says on both streams."""
-    done = subprocess.run(
-        [sys.executable, "-m", "training", *arguments, "--cache", str(folder / "cache")],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=500,
-    )
-    assert done.returncode == code, done.stderr
-    return done.stdout + done.stderr
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.timeout(600),
+    # They share a run.
+    pytest.mark.xdist_group("published"),
+]
 
 
 def some_classes(drawn: Path, folder: Path, wnids: Sequence[str]) -> Path:
@@ -56,72 +49,119 @@ def some_classes(drawn: Path, folder: Path, wnids: Sequence[str]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("tuning")
+def folder(tmp_path_factory: pytest.TempPathFactory, published: Published) -> Path:
+    """A place for runs, with a shelf that has version 1."""
+    folder = tmp_path_factory.mktemp("tuning")
+    shutil.copytree(published.folder / "shelf", folder / "shelf")
+    return folder
 
 
-@pytest.fixture(scope="module")
-def first(drawn: Path, folder: Path) -> Path:
-    """A data set of four drawn classes."""
-    return some_classes(drawn, folder / "first", (drawn / "wnids.txt").read_text().split()[:4])
-
-
-def train(folder: Path, data: Path, name: str, *arguments: str, code: int = 0) -> str:
-    store = ["--store", f"file://{folder}/shelf", "--run", f"runs/{name}"]
-    short = ["--epochs", "1", "--max-steps", "2", "--batch-size", "8", "--precision", "float32"]
-    return command(folder, "train", "--data", str(data), *store, *short, *arguments, code=code)
-
-
-@pytest.fixture(scope="module")
-def published(folder: Path, first: Path) -> str:
-    """A shelf with version 1, trained on the first data set."""
-    train(folder, first, "first")
+def shelf(folder: Path) -> str:
     return f"file://{folder}/shelf"
 
 
-def lineage(store: str, version: int) -> Lineage:
-    return open_store(store).manifest("resnet50", version).lineage
+def training(folder: Path, data: Path, name: str, *arguments: str) -> list[str]:
+    command = ["train", "--data", str(data), "--cache", str(folder / "cache")]
+    command += ["--store", shelf(folder), "--run", f"runs/{name}", "--checkpoint-every", "1"]
+    command += ["--epochs", "1", "--steps-per-epoch", str(STEPS), "--batch-size", "8"]
+    return [*command, "--precision", "float32", *arguments]
+
+
+def train(folder: Path, data: Path, name: str, *arguments: str, code: int = 0) -> str:
+    return said(folder, *training(folder, data, name, *arguments), code=code)
+
+
+@pytest.fixture(scope="module")
+def other(drawn: Path, folder: Path) -> Path:
+    """A data set of three classes, two of which version 1 knows."""
+    wnids = [*(drawn / "wnids.txt").read_text().split()[:2], "n80000000"]
+    return some_classes(drawn, folder / "other", wnids)
+
+
+@pytest.fixture(scope="module")
+def tuned(folder: Path, other: Path) -> str:
+    """What the run `tuned` says, which begins with version 1, and tunes it on other classes."""
+    return train(folder, other, "tuned", "--init-from", "1", *TUNING)
+
+
+def version_of(folder: Path, name: str) -> int:
+    """The version that a run became."""
+    (publication,) = RunFolder(folder / "runs" / name).publications()
+    return publication.version
+
+
+def lineage(folder: Path, version: int) -> Lineage:
+    return open_store(shelf(folder)).manifest("resnet50", version).lineage
 
 
 def test_a_version_is_tuned_on_other_classes_with_its_backbone_fixed(
-    folder: Path, drawn: Path, first: Path, published: str
+    folder: Path, other: Path, published: Published, tuned: str
 ) -> None:
-    wnids = [*(first / "wnids.txt").read_text().split()[:2], "n80000000"]
-    data = some_classes(drawn, folder / "other", wnids)
-    options = ["--init-from", "1", "--freeze", "backbone", "--ema", "0.9"]
-    said = train(folder, data, "tuned", *options)
-    assert f"initial weights: resnet50 version 1 of {published}; the head begins anew for 3" in said
-    tuned = lineage(published, 2)
-    assert tuned.parent_version == 1
-    assert lineage(published, 1).parent_version is None
+    origin = f"resnet50 version 1 of {shelf(folder)}"
+    assert f"initial weights: {origin}; the head begins anew for 3" in tuned
+    version = lineage(folder, version_of(folder, "tuned"))
+    assert version.parent_version == 1
+    assert lineage(folder, 1).parent_version is None
     settings = json.loads((folder / "runs" / "tuned" / "settings.json").read_text())
-    assert tuned.hyperparameters["initial_weights"] == {
-        "origin": f"resnet50 version 1 of {published}",
+    assert version.hyperparameters["initial_weights"] == {
+        "origin": origin,
         "sha256": settings["initial"]["sha256"],
     }
-    before = read_saved_model(folder / "runs" / "first" / "export").arrays
+    before = read_saved_model(published.run / "export").arrays
     after = read_saved_model(folder / "runs" / "tuned" / "export").arrays
     for name in before.keys() - {"logits/kernel", "logits/bias"}:
         np.testing.assert_array_equal(after[name], before[name], err_msg=name)
     assert after["logits/kernel"].shape == (2048, 3)
 
-    said = train(folder, data, "tuned", *options)
-    assert "nothing is left to train" in said
-    said = train(folder, data, "tuned", code=4)
-    assert "init_from 1 → None" in said
+    again = train(folder, other, "tuned", "--init-from", "1", *TUNING)
+    assert "nothing is left to train" in again
+    assert "init_from 1 → None" in train(folder, other, "tuned", code=4)
+
+
+def test_a_tuned_run_that_is_killed_goes_on_from_what_it_began_with_to_the_very_weights(
+    folder: Path, other: Path, tuned: str
+) -> None:
+    store = open_store(shelf(folder))
+    store.label("resnet50", "base", 1)
+    run = folder / "runs" / "killed"
+    command = training(folder, other, "killed", "--init-from", "base", *TUNING)
+    # Before the first step, and after one: by then the label means another version.
+    with started(folder, *command) as process:
+        eventually(RunFolder(run).settings, within_s=START_S, what="the run's settings")
+        assert process.poll() is None
+    store.label("resnet50", "base", version_of(folder, "tuned"))
+    with started(folder, *command) as process:
+        reach(process, run, 1)
+        process.kill()
+        output, _ = process.communicate()
+    assert f"initial weights: resnet50 version 1 of {shelf(folder)}" in output
+    stopped_at = Checkpoints(run / "checkpoints").steps()[-1]
+    assert stopped_at < STEPS
+    with started(folder, *command) as process:
+        reach(process, run, STEPS)
+        process.kill()
+        output, _ = process.communicate()
+    assert f"resuming after step {stopped_at} of {STEPS}" in output
+    assert "initial weights" not in output
+
+    ours = Checkpoints(run / "checkpoints").load(STEPS)
+    theirs = Checkpoints(folder / "runs" / "tuned" / "checkpoints").load(STEPS)
+    assert ours.arrays.keys() == theirs.arrays.keys()
+    for name, array in theirs.arrays.items():
+        np.testing.assert_array_equal(ours.arrays[name], array, err_msg=name)
 
 
 def test_the_whole_network_is_tuned_on_the_same_classes_with_their_head(
-    folder: Path, first: Path, published: str
+    folder: Path, drawn: Path, published: Published
 ) -> None:
-    export = str(folder / "runs" / "first" / "export")
+    export = str(published.run / "export")
     rate = ["--learning-rate", "0.001"]
-    said = train(folder, first, "whole", "--init-from", export, *rate, "--stem", "stride2")
-    assert f"initial weights: {export}; the head is taken over for 4 classes" in said
-    assert open_store(published).catalog("resnet50").latest is not None
+    output = train(folder, drawn, "whole", "--init-from", export, *rate, "--stem", "stride2")
+    assert f"initial weights: {export}; the head is taken over for 200 classes" in output
+    assert lineage(folder, version_of(folder, "whole")).parent_version is None
     settings = json.loads((folder / "runs" / "whole" / "settings.json").read_text())
     assert settings["initial"]["version"] is None
-    before = read_saved_model(folder / "runs" / "first" / "export").arrays
+    before = read_saved_model(published.run / "export").arrays
     after = read_saved_model(folder / "runs" / "whole" / "export").arrays
     for name in ("conv1_conv/kernel", "logits/kernel"):
         old = before[name].astype(np.float64)
@@ -129,15 +169,13 @@ def test_the_whole_network_is_tuned_on_the_same_classes_with_their_head(
         assert 0 < difference < 0.1 * np.abs(old).max()
 
 
-def test_what_does_not_fit_is_one_line_and_leaves_no_checkpoint(
-    folder: Path, first: Path, published: str
-) -> None:
-    said = train(folder, first, "full", "--init-from", "1", "--stem", "full", code=2)
-    assert "first convolution is 7×7, here it is 3×3" in said
-    assert "Traceback" not in said
+def test_what_does_not_fit_is_one_line_and_leaves_no_checkpoint(folder: Path, drawn: Path) -> None:
+    output = train(folder, drawn, "full", "--init-from", "1", "--stem", "full", code=2)
+    assert "first convolution is 7×7, here it is 3×3" in output
+    assert "Traceback" not in output
     assert not (folder / "runs" / "full" / "settings.json").exists()
-    said = train(folder, first, "gone", "--init-from", "gone", code=7)
-    assert "'gone' is no version and no label" in said
-    said = train(folder, first, "cold", "--freeze", "backbone", code=2)
-    assert "give --init-from as well" in said
+    output = train(folder, drawn, "gone", "--init-from", "gone", code=7)
+    assert "'gone' is no version and no label" in output
+    output = train(folder, drawn, "cold", "--freeze", "backbone", code=2)
+    assert "give --init-from as well" in output
     assert not (folder / "runs" / "cold").exists()

@@ -7,8 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,57 +15,26 @@ import onnxruntime
 import pytest
 
 from model_store import open_store
-from tests.eventually import eventually
+from tests.training.running import (
+    ROOT,
+    STEPS,
+    Published,
+    reach,
+    said,
+    started,
+    training,
+)
 from training.backend import tf
 from training.evaluation.predictions import read_predictions
 from training.run.checkpoints import Checkpoints
 from training.run.folder import RunFolder
 
-ROOT = Path(__file__).parents[2]
-STEPS = 6
-RECIPE = ["--epochs", "2", "--steps-per-epoch", "3", "--batch-size", "8", "--seed", "5"]
-RECIPE += ["--precision", "float32"]
-
-pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
-
-
-@contextmanager
-def started(run: Path, data: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A training process; killed at the latest when the block ends."""
-    command = [sys.executable, "-m", "training", "train", "--data", str(data), "--run", str(run)]
-    command += [*RECIPE, "--cache", str(run.parent / "cache"), "--checkpoint-every", "1"]
-    process = subprocess.Popen(
-        [*command, *arguments],
-        cwd=run.parent,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def finished(*arguments: str, folder: Path) -> str:
-    """What a command that succeeds says on stdout."""
-    done = subprocess.run(
-        [sys.executable, "-m", "training", *arguments],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def reached(run: Path, step: int) -> bool:
-    return bool((steps := Checkpoints(run / "checkpoints").steps()) and steps[-1] >= step)
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.timeout(600),
+    # They share a run.
+    pytest.mark.xdist_group("published"),
+]
 
 
 def events(folder: Path) -> list[tuple[int, float, Any]]:
@@ -82,35 +49,15 @@ def events(folder: Path) -> list[tuple[int, float, Any]]:
     ]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def store(folder: Path) -> str:
-    return f"file://{folder}/shelf"
-
-
-@pytest.fixture(scope="module")
-def undisturbed(folder: Path, drawn: Path, store: str) -> tuple[Path, str]:
-    """A run that went to its end and was published, with what it said."""
-    run = folder / "undisturbed"
-    with started(run, drawn, "--store", store) as process:
-        output, _ = process.communicate()
-    assert process.returncode == 0, output
-    return run, output
-
-
 def test_a_run_ends_as_a_version_that_answers(
-    undisturbed: tuple[Path, str], drawn: Path, store: str, tmp_path: Path
+    published: Published, drawn: Path, tmp_path: Path
 ) -> None:
-    _, output = undisturbed
-    assert "published resnet50 version 1" in output
-    manifest = open_store(store).manifest("resnet50", 1)
+    assert "published resnet50 version 1" in published.output
+    store = open_store(published.store)
+    manifest = store.manifest("resnet50", 1)
     assert manifest.lineage.mode == "single"
     assert manifest.metrics.keys() == {"saved_model.pb", "model.onnx"}
-    pulled = open_store(store).pull("resnet50", 1, tmp_path / "pulled")
+    pulled = store.pull("resnet50", 1, tmp_path / "pulled")
     assert (pulled / "saved_model.pb").exists()
     names = json.loads((pulled / "classes.json").read_text())
     assert [item["wnid"] for item in names] == (drawn / "wnids.txt").read_text().split()
@@ -122,8 +69,8 @@ def test_a_run_ends_as_a_version_that_answers(
     np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-5)
 
 
-def test_a_run_says_what_it_does_in_lines_and_in_metrics(undisturbed: tuple[Path, str]) -> None:
-    run, output = undisturbed
+def test_a_run_says_what_it_does_in_lines_and_in_metrics(published: Published) -> None:
+    run, output = published.run, published.output
     for words in ("preparing images", "epoch 1/2", "validation loss", "comparing SavedModel"):
         assert words in output
     assert "cpu_feature_guard" not in output
@@ -135,11 +82,12 @@ def test_a_run_says_what_it_does_in_lines_and_in_metrics(undisturbed: tuple[Path
 
 
 def test_a_killed_run_ends_with_the_weights_of_one_never_killed(
-    undisturbed: tuple[Path, str], folder: Path, drawn: Path
+    published: Published, drawn: Path
 ) -> None:
-    run = folder / "killed"
-    with started(run, drawn) as process:
-        eventually(lambda: reached(run, 1), within_s=120, what="a checkpoint")
+    folder, run = published.folder, published.folder / "killed"
+    command = training(run, drawn)
+    with started(folder, *command) as process:
+        reach(process, run, 1)
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate()
     assert process.returncode == 143, output
@@ -147,18 +95,18 @@ def test_a_killed_run_ends_with_the_weights_of_one_never_killed(
     stopped_at = Checkpoints(run / "checkpoints").steps()[-1]
     assert stopped_at < STEPS
 
-    with started(run, drawn) as process:
-        eventually(lambda: reached(run, stopped_at + 1), within_s=120, what="a checkpoint")
+    with started(folder, *command) as process:
+        reach(process, run, stopped_at + 1)
         process.kill()
         output, _ = process.communicate()
     assert f"resuming after step {stopped_at} of {STEPS}" in output
 
-    with started(run, drawn) as process:
-        eventually(lambda: reached(run, STEPS), within_s=120, what="a checkpoint")
+    with started(folder, *command) as process:
+        reach(process, run, STEPS)
     assert not (run / "result.json").exists()
 
     ours = Checkpoints(run / "checkpoints").load(STEPS)
-    theirs = Checkpoints(undisturbed[0] / "checkpoints").load(STEPS)
+    theirs = Checkpoints(published.run / "checkpoints").load(STEPS)
     assert ours.arrays.keys() == theirs.arrays.keys()
     for name, array in theirs.arrays.items():
         np.testing.assert_array_equal(ours.arrays[name], array, err_msg=name)
@@ -170,10 +118,8 @@ def test_a_killed_run_ends_with_the_weights_of_one_never_killed(
     ]
 
 
-def test_a_run_ends_with_a_report_of_what_its_export_answers(
-    undisturbed: tuple[Path, str], folder: Path
-) -> None:
-    run, output = undisturbed
+def test_a_run_ends_with_a_report_of_what_its_export_answers(published: Published) -> None:
+    folder, run, output = published.folder, published.run, published.output
     assert f"report: {run}/report.html" in output
     page = (run / "report.html").read_text()
     predictions = read_predictions(run / "predictions.npz")
@@ -189,7 +135,7 @@ def test_a_run_ends_with_a_report_of_what_its_export_answers(
     # A page that went astray, and a run of a version that kept no predictions.
     (run / "report.html").unlink()
     (run / "predictions.npz").unlink()
-    output = finished("report", str(run), "--cache", str(folder / "cache"), folder=folder)
+    output = said(folder, "report", str(run), "--cache", str(folder / "cache"))
     assert f"report: {run}/report.html" in output
     again = read_predictions(run / "predictions.npz")
     assert again is not None
@@ -198,48 +144,52 @@ def test_a_run_ends_with_a_report_of_what_its_export_answers(
 
 
 def test_a_finished_run_is_not_trained_or_published_twice(
-    undisturbed: tuple[Path, str], drawn: Path, store: str
+    published: Published, drawn: Path
 ) -> None:
-    run, _ = undisturbed
-    with started(run, drawn, "--store", store) as process:
-        output, _ = process.communicate()
-    assert process.returncode == 0, output
+    command = training(published.run, drawn, "--store", published.store)
+    output = said(published.folder, *command)
     assert "nothing is left to train" in output
     assert "has this run already, as version 1" in output
-    assert open_store(store).catalog("resnet50").latest == open_store(store).catalog(
-        "resnet50"
-    ).find(1)
+    catalog = open_store(published.store).catalog("resnet50")
+    assert catalog.latest == catalog.find(1)
 
 
 def test_a_finished_run_is_published_to_another_store_without_training(
-    undisturbed: tuple[Path, str], folder: Path
+    published: Published,
 ) -> None:
-    run, _ = undisturbed
-    other = f"file://{folder}/other"
-    output = finished("publish", str(run), "--store", other, folder=folder)
+    other = f"file://{published.folder}/other"
+    output = said(published.folder, "publish", str(published.run), "--store", other)
     assert f"published resnet50 version 1 to {other}" in output
     assert open_store(other).manifest("resnet50", 1).lineage.data_digest
 
 
 def test_the_accuracy_of_export_and_checkpoint_is_that_of_the_last_evaluation(
-    undisturbed: tuple[Path, str], folder: Path, drawn: Path
+    published: Published, drawn: Path
 ) -> None:
-    run, _ = undisturbed
+    folder, run = published.folder, published.run
     last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
     said = f"top-1 {last['top1']:.2%}, top-5 {last['top5']:.2%}"
     options = ["--data", str(drawn), "--cache", str(folder / "cache")]
-    output = finished("evaluate", str(run), *options, folder=folder)
+    output = said(folder, "evaluate", str(run), *options)
     assert f"model.onnx: {said}" in output
     assert f"saved_model.pb: {said}" in output
-    output = finished("evaluate", str(run), *options, "--checkpoint", "last", folder=folder)
+    output = said(folder, "evaluate", str(run), *options, "--checkpoint", "last")
     assert f"checkpoint of step {STEPS}: {said}" in output
 
 
-def test_other_settings_are_refused_with_what_differs(
-    undisturbed: tuple[Path, str], drawn: Path
-) -> None:
-    run, _ = undisturbed
-    with started(run, drawn, "--epochs", "3") as process:
-        output, _ = process.communicate()
-    assert process.returncode == 4
+def test_other_settings_are_refused_with_what_differs(published: Published, drawn: Path) -> None:
+    command = training(published.run, drawn, "--epochs", "3")
+    output = said(published.folder, *command, code=4)
     assert "epochs 2 → 3" in output
+
+
+def test_an_export_is_translated_to_the_same_bytes_again_in_little_memory(
+    published: Published, tmp_path: Path
+) -> None:
+    export = published.run / "export"
+    command = [sys.executable, "-m", "training.translator", export, tmp_path / "again.onnx"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE) as process:
+        _, status, used = os.wait4(process.pid, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+    assert (tmp_path / "again.onnx").read_bytes() == (export / "model.onnx").read_bytes()
+    assert used.ru_maxrss < 2.5 * 2**20  # in KiB
