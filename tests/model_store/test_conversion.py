@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from model_store import InvalidVersion, ModelStore, open_store
@@ -116,6 +119,35 @@ def test_a_folder_that_needs_no_conversion_or_cannot_have_one_is_refused(tmp_pat
     (tmp_path / "model.onnx").touch()
     with pytest.raises(InvalidVersion, match=r"holds model\.onnx already; publish it as it is"):
         check_convertible(tmp_path)
+
+
+@pytest.mark.usefixtures("sigint_is_heard")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_conversion_that_is_stopped_leaves_no_process_and_no_folder(
+    names: Path, tmp_path: Path, local_url: str, number: signal.Signals
+) -> None:
+    folder, temporary = write_module(tmp_path / "theirs"), tmp_path / "temporary"
+    temporary.mkdir()
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-m", "model_store", "publish", folder),
+            *("--classes", names, "--store", local_url),
+        ],
+        cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(temporary)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        said = next(line for line in process.stderr if "translating to ONNX" in line)
+        began = psutil.Process(process.pid).children(recursive=True)
+        assert list(temporary.glob("hotshelf-convert-*")), said
+        process.send_signal(number)
+        assert process.wait(10) == 128 + number
+    # The converter, and unless the signal came before it, what it translates with.
+    assert began
+    assert not [each for each in began if each.is_running()]
+    assert list(temporary.glob("hotshelf-*")) == []
 
 
 @pytest.mark.parametrize(
