@@ -35,7 +35,7 @@ def finish(
     export but no result, and nothing publishes it.
     """
     folder.forget_result()
-    bars.say("exporting SavedModel and ONNX (about 20 s)")
+    bars.say("exporting SavedModel and ONNX")
     export(model, architecture, data.classes, folder.export)
     saved_model = open_saved_model(folder.export)
     onnx = open_onnx(folder.export / ONNX)
