@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-import numpy as np
 from flask import Response
 
 from service.ipc.messages import ClassName, Probabilities
@@ -29,16 +28,16 @@ def top_k(
 ) -> list[Prediction]:
     """Return the `count` most probable classes of one image (float32 [classes]), best first."""
     # Of equals, the lower index comes first, so that the same image always gets the same answer.
-    best = np.argsort(-probabilities, kind="stable")[:count]
+    best = (-probabilities).argsort(kind="stable")[:count]
     return [
-        Prediction(classes[index].label, float(probabilities[index]), classes[index].wnid)
-        for index in best.tolist()
+        Prediction(classes[index].label, score, classes[index].wnid)
+        for index, score in zip(best.tolist(), probabilities[best].tolist(), strict=True)
     ]
 
 
 def json_response(value: Any, *, status: int = 200, version: int | None = None) -> Response:
     """Return `value` as JSON, naming the model version that gave it."""
-    response = Response(_encode(value), status=status, mimetype="application/json")
+    response = Response(_encode(value), status=status, content_type="application/json")
     if version is not None:
         response.headers[VERSION_HEADER] = str(version)
     return response

@@ -7,9 +7,13 @@ from typing import IO
 
 from flask import Request
 
+from service.web.lean import Arguments
+
 
 class InMemoryRequest(Request):
     """A request whose files never go through a temporary file."""
+
+    parameter_storage_class = Arguments
 
     def _get_file_stream(
         self,
