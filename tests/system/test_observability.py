@@ -82,7 +82,10 @@ def test_counters_are_exact_and_files_few_however_often_processes_die(
             assert found['hotshelf_process_starts_total{process="engine"}'] == 1 + restarts
             assert found['hotshelf_process_starts_total{process="worker"}'] == 2 + restarts
         assert predictions(running) == 4 * REQUESTS
-        assert metrics(running)["hotshelf_batch_images_sum"] == 4 * REQUESTS
+        found = metrics(running)
+        for series in ("decode_duration_seconds_count", "queue_duration_seconds_count"):
+            assert found[f"hotshelf_{series}"] == 4 * REQUESTS
+        assert found["hotshelf_batch_images_sum"] == 4 * REQUESTS
         assert {each.name for each in (run_dir / "metrics").iterdir()} == files
 
 

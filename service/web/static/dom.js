@@ -21,9 +21,9 @@ function filled(made, attributes, children) {
   return made;
 }
 
-// Show a message in an element that is hidden while there is none.
+// Show a message; what has none is hidden, but for statuses: screen readers watch only what is there.
 export function notice(where, text, kind = "quiet") {
   if (where.textContent !== text) where.textContent = text;
   where.dataset.kind = kind;
-  where.hidden = text === "";
+  where.hidden = text === "" && where.getAttribute("role") !== "status";
 }
