@@ -26,5 +26,7 @@ def decode_json(
         raise InvalidRequest(f"{what} isn't a valid request: {error}{rest}") from None
     except msgspec.DecodeError as error:
         raise InvalidRequest(f"{what} isn't valid JSON: {error}") from None
+    except UnicodeDecodeError as error:  # of a key; msgspec reports that of a value itself
+        raise InvalidRequest(f"{what} isn't valid JSON: {error}") from None
     except RecursionError:
         raise InvalidRequest(f"{what} isn't a valid request: it is nested too deeply") from None

@@ -172,6 +172,12 @@ def test_json_nested_without_end_is_refused(client: FlaskClient, opening: str) -
     assert response.status_code == 400
 
 
+@pytest.mark.parametrize("body", [b'{"a\xa6": 1}', b'{"instances": "\xa6"}', b"\xa6", b'"\\ud800"'])
+def test_what_is_no_text_is_no_json(client: FlaskClient, body: bytes) -> None:
+    response = client.post(f"{MODEL}:predict", data=body)
+    assert response.status_code == 400
+
+
 def test_kserve_finds_the_models_where_it_lists_them(client: FlaskClient) -> None:
     assert client.get("/v1/models").get_json() == {"models": ["resnet50"]}
 
@@ -245,7 +251,15 @@ def test_what_all_examples_share_stands_in_their_context(
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"examples": []}, {"examples": [{}]}, {"examples": 5}, {"examples": [{"b64": 5}]}, []],
+    [
+        {},
+        {"examples": []},
+        {"examples": [{}]},
+        {"examples": 5},
+        {"examples": [{"b64": 5}]},
+        [],
+        {"context": {"image": [256]}, "examples": [{"image": ROW}]},
+    ],
 )
 def test_a_senseless_classification_is_400(client: FlaskClient, body: object) -> None:
     assert client.post(f"{MODEL}:classify", json=body).status_code == 400

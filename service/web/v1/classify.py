@@ -35,6 +35,7 @@ def read_examples(body: bytes, reader: ImageReader) -> Images:
         raise InvalidRequest("'examples' is a list of objects with an image each")
     examples = decode_instances(text, reader, what="'examples'")
     if isinstance(sent.context, Instance):
+        read_instances([sent.context], reader)  # it has to be right also where nobody needs it
         examples = [sent.context if each.is_empty else each for each in examples]
     return read_instances(examples, reader)
 
