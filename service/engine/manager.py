@@ -68,6 +68,10 @@ class _Version:
         return VersionView(self.version, self.state, self.retry_at, self.size_bytes)
 
 
+def _variant(version: _Version) -> str:
+    return "" if version.session is None else version.session.file
+
+
 @dataclass(frozen=True)
 class Lease:
     """The right to use a loaded version: it isn't unloaded before `release` has been called."""
@@ -116,7 +120,7 @@ class VersionManager:
         """Return the state of every known version, ascending."""
         with self._changed:
             return tuple(
-                VersionStatus(each.version, each.state, each.error)
+                VersionStatus(each.version, each.state, each.error, _variant(each))
                 for _, each in sorted(self._versions.items())
             )
 

@@ -46,6 +46,10 @@ class Session(Protocol):
     def classes(self) -> tuple[ClassName, ...]:
         """The meaning of each output, in order."""
 
+    @property
+    def file(self) -> str:
+        """The model file of the version's folder that is loaded."""
+
     def run(self, images: Images, *, alone: bool = False) -> Probabilities:
         """Return float32 [N, classes] for uint8 [N, 64, 64, 3].
 
@@ -75,7 +79,7 @@ class OnnxSession:
         self._session = session
         self._wide = wide
         self.classes = classes
-        self._file = file
+        self.file = file
         self._closed = closed
 
     @classmethod
@@ -121,13 +125,13 @@ class OnnxSession:
         outputs = {each.name: (each.type, each.shape) for each in self._session.get_outputs()}
         kind, shape = inputs.get("image", ("missing", []))
         if list(inputs) != ["image"] or kind != "tensor(uint8)" or shape[1:] != [*IMAGE_SHAPE]:
-            raise BadModel(f"{self._file} takes {inputs}, not one uint8 [N,64,64,3] named 'image'")
+            raise BadModel(f"{self.file} takes {inputs}, not one uint8 [N,64,64,3] named 'image'")
         kind, shape = outputs.get("probabilities", ("missing", []))
         if kind != "tensor(float)" or len(shape) != 2:
-            raise BadModel(f"{self._file} gives {outputs}, not float32 [N,classes] 'probabilities'")
+            raise BadModel(f"{self.file} gives {outputs}, not float32 [N,classes] 'probabilities'")
         if isinstance(shape[1], int) and shape[1] != len(self.classes):
             raise BadModel(
-                f"{self._file} has {shape[1]} outputs, {CLASSES_FILE} names {len(self.classes)}"
+                f"{self.file} has {shape[1]} outputs, {CLASSES_FILE} names {len(self.classes)}"
             )
 
 

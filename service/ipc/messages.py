@@ -204,7 +204,7 @@ class Answer:
 class VersionStatus(msgspec.Struct, frozen=True):
     """One version as TensorFlow Serving names states; `error` says why it isn't available.
 
-    `variant` is the model file that is served; "" while none is, or where there is no choice.
+    `variant` is the model file that is loaded, "" while none is.
     """
 
     version: int

@@ -44,6 +44,7 @@ class FakeSession:
 
     def __init__(self, version: int) -> None:
         self.classes = CLASSES
+        self.file = "model.onnx"
         self.version = version
         self.go_on = threading.Event()
         self.go_on.set()

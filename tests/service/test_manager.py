@@ -140,7 +140,7 @@ def test_a_broken_version_leaves_the_old_one_serving_and_says_why(
     assert manager.default == 1
     old, new = manager.status()
     assert (old.state, new.state) == ("AVAILABLE", "END")
-    assert new.error == "version 2 is broken"
+    assert (new.error, old.variant, new.variant) == ("version 2 is broken", "model.onnx", "")
 
 
 def test_a_broken_version_is_retried_with_growing_pauses(
