@@ -96,15 +96,23 @@ def _engine(state: EngineState) -> Iterator[Metric]:
         "1 for a version that is wanted and can't be served; the console says why.",
         labels=["version"],
     )
+    loaded = GaugeMetricFamily(
+        "hotshelf_version_loaded",
+        "1 for a version that is loaded, with the model file that was chosen.",
+        labels=["version", "variant"],
+    )
     labels = GaugeMetricFamily(
         "hotshelf_label_version", "The version that a label points at.", labels=["label"]
     )
     for each in state.versions:
         if each.error:
             failed.add_metric([str(each.version)], 1)
+        if each.variant:
+            loaded.add_metric([str(each.version), each.variant], 1)
     for label, target in sorted(state.labels.items()):
         labels.add_metric([label], target)
     yield failed
+    yield loaded
     yield labels
 
 

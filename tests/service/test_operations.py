@@ -6,6 +6,7 @@ from flask.testing import FlaskClient
 
 import service
 from service.errors import EngineUnavailable
+from service.ipc.messages import VersionStatus
 from tests.doc_blocks import ROOT
 from tests.service.fakes import FakeEngine
 
@@ -34,6 +35,26 @@ def test_not_ready_without_the_engine(client: FlaskClient, engine: FakeEngine) -
     response = client.get("/readyz")
     assert response.status_code == 503
     assert response.get_json()["reason"] == "the engine is starting"
+
+
+def test_metrics_tell_what_the_engine_says_at_that_moment(
+    client: FlaskClient, engine: FakeEngine
+) -> None:
+    engine.versions = (
+        VersionStatus(3, "AVAILABLE", variant="model.int8.onnx"),
+        VersionStatus(4, "END", "its file is damaged"),
+    )
+    text = client.get("/metrics").get_data(as_text=True)
+    assert 'hotshelf_versions{state="AVAILABLE"} 1.0' in text
+    assert 'hotshelf_version_loaded{variant="model.int8.onnx",version="3"} 1.0' in text
+    assert 'hotshelf_version_failed{version="4"} 1.0' in text
+    assert 'hotshelf_label_version{label="production"} 2.0' in text
+    assert "hotshelf_ready 1.0" in text
+    engine.error = EngineUnavailable("gone")
+    text = client.get("/metrics").get_data(as_text=True)
+    assert "hotshelf_engine_up 0.0" in text
+    assert "hotshelf_ready 0.0" in text
+    assert "hotshelf_versions" not in text
 
 
 def test_the_version_is_that_of_the_package() -> None:
