@@ -81,7 +81,7 @@ def announced_length(environ: Environ) -> int | None:
     """Return the length that the head gives, None if it gives none; BadHead for other codings."""
     coding = environ.pop("HTTP_TRANSFER_ENCODING", None)
     if coding is not None and coding.strip().lower() != "chunked":
-        raise BadHead("501 Not Implemented", f"Transfer-Encoding {coding!r} isn't known")
+        raise BadHead("400 Bad Request", f"Transfer-Encoding {coding!r} isn't known; chunked is")
     length = environ.get("CONTENT_LENGTH")
     return None if length is None else int(length)
 

@@ -77,7 +77,7 @@ def test_a_body_is_announced_by_length_or_comes_in_chunks() -> None:
     assert announced_length(environ(b"/", (b"transfer-encoding", b"Chunked"))) is None
     with pytest.raises(BadHead) as refused:
         announced_length(environ(b"/", (b"transfer-encoding", b"gzip, chunked")))
-    assert refused.value.status == "501 Not Implemented"
+    assert refused.value.status == "400 Bad Request"
 
 
 def test_an_answer_says_its_length_once() -> None:
