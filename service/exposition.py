@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest, multiprocess
@@ -86,34 +86,35 @@ def _engine(state: EngineState) -> Iterator[Metric]:
             "The version that answers requests which name none.",
             state.default,
         )
-    by_state = GaugeMetricFamily("hotshelf_versions", "Versions in each state.", labels=["state"])
+    yield from _versions(state)
+
+
+def _versions(state: EngineState) -> Iterator[Metric]:
     count = Counter(each.state for each in state.versions)
-    for name in STATES:
-        by_state.add_metric([name], count[name])
-    yield by_state
-    failed = GaugeMetricFamily(
+    yield _by_label(
+        "hotshelf_versions",
+        "Versions in each state.",
+        "state",
+        {each: count[each] for each in STATES},
+    )
+    yield _by_label(
         "hotshelf_version_failed",
         "1 for a version that is wanted and can't be served; the console says why.",
-        labels=["version"],
+        "version",
+        {str(each.version): 1 for each in state.versions if each.error},
+    )
+    yield _by_label(
+        "hotshelf_label_version", "The version that a label points at.", "label", state.labels
     )
     loaded = GaugeMetricFamily(
         "hotshelf_version_loaded",
         "1 for a version that is loaded, with the model file that was chosen.",
         labels=["version", "variant"],
     )
-    labels = GaugeMetricFamily(
-        "hotshelf_label_version", "The version that a label points at.", labels=["label"]
-    )
     for each in state.versions:
-        if each.error:
-            failed.add_metric([str(each.version)], 1)
         if each.variant:
             loaded.add_metric([str(each.version), each.variant], 1)
-    for label, target in sorted(state.labels.items()):
-        labels.add_metric([label], target)
-    yield failed
     yield loaded
-    yield labels
 
 
 def _info(state: EngineState | None) -> Metric:
@@ -162,3 +163,10 @@ def _boot_time_s() -> float:
 
 def _gauge(name: str, documentation: str, value: float) -> Metric:
     return GaugeMetricFamily(name, documentation, value=float(value))
+
+
+def _by_label(name: str, documentation: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, documentation, labels=[label])
+    for each, value in values.items():
+        family.add_metric([each], value)
+    return family

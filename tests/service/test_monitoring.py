@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from service.exposition import exposition
 from service.ipc.messages import EngineState, VersionStatus
+from service.pulse import OTHER_DIALECTS
 from tests.doc_blocks import ROOT
 
 MONITORING = ROOT / "monitoring"
@@ -132,3 +134,11 @@ def test_promtool_finds_nothing_wrong_with_the_metrics(client: FlaskClient, png:
     client.post("/predict", data=png)
     client.post("/predict", data=b"no image")
     promtool("check", "metrics", text=exposition(STATE).decode())
+
+
+def test_predictions_are_told_from_everything_else_in_the_same_way_everywhere(app: Flask) -> None:
+    assert set(app.blueprints) | {"none"} == OTHER_DIALECTS | {"simple", "v1", "v2"}
+    everywhere = RULES.read_text() + " ".join(expressions())
+    filters = re.findall(r'dialect!~"([^"]+)"', everywhere)
+    assert len(filters) > 8
+    assert set(filters) == {"|".join(sorted(OTHER_DIALECTS))}
