@@ -42,6 +42,8 @@ def test_serve_says_which_versions(text: str, expected: Serve) -> None:
         ("HOTSHELF_POLL_S", "-1"),
         ("HOTSHELF_MODEL", "../x"),
         ("HOTSHELF_STORE", ""),
+        ("HOTSHELF_LOG_FORMAT", "xml"),
+        ("HOTSHELF_ACCESS_LOG", "yes"),
         ("HOTSHELF_LOG_LEVEL", "loud"),
     ],
 )
@@ -70,6 +72,8 @@ def test_another_process_reads_the_very_same_settings() -> None:
         port=81,
         cache=Path("/c"),
         poll_s=0.5,
+        log_format="json",
+        access_log=True,
     )
     assert Settings.from_environment(settings.environment()) == settings
 
