@@ -77,6 +77,7 @@ class OddSession:
     """Answers whatever it is told to."""
 
     classes = CLASSES
+    file = "model.onnx"
 
     def __init__(self, value: float, width: int = len(CLASSES)) -> None:
         self._value = value
