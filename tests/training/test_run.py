@@ -168,13 +168,13 @@ def test_the_accuracy_of_export_and_checkpoint_is_that_of_the_last_evaluation(
 ) -> None:
     folder, run = published.folder, published.run
     last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
-    said = f"top-1 {last['top1']:.2%}, top-5 {last['top5']:.2%}"
+    scores = f"top-1 {last['top1']:.2%}, top-5 {last['top5']:.2%}"
     options = ["--data", str(drawn), "--cache", str(folder / "cache")]
     output = said(folder, "evaluate", str(run), *options)
-    assert f"model.onnx: {said}" in output
-    assert f"saved_model.pb: {said}" in output
+    assert f"model.onnx: {scores}" in output
+    assert f"saved_model.pb: {scores}" in output
     output = said(folder, "evaluate", str(run), *options, "--checkpoint", "last")
-    assert f"checkpoint of step {STEPS}: {said}" in output
+    assert f"checkpoint of step {STEPS}: {scores}" in output
 
 
 def test_other_settings_are_refused_with_what_differs(published: Published, drawn: Path) -> None:
@@ -187,7 +187,8 @@ def test_an_export_is_translated_to_the_same_bytes_again_in_little_memory(
     published: Published, tmp_path: Path
 ) -> None:
     export = published.run / "export"
-    command = [sys.executable, "-m", "training.translator", export, tmp_path / "again.onnx"]
+    paths = [str(export), str(tmp_path / "again.onnx")]
+    command = [sys.executable, "-m", "training.translator", *paths]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE) as process:
         _, status, used = os.wait4(process.pid, 0)
         assert os.waitstatus_to_exitcode(status) == 0

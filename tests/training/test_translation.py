@@ -36,8 +36,8 @@ def test_a_failed_translation_says_why(tmp_path: Path) -> None:
 def test_the_translator_ends_with_whoever_asked_for_it(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    folder = write_module(tmp_path / "model")
-    command = [sys.executable, "-c", PROGRAM, folder, tmp_path / "model.onnx"]
+    paths = [str(write_module(tmp_path / "model")), str(tmp_path / "model.onnx")]
+    command = [sys.executable, "-c", PROGRAM, *paths]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         children = psutil.Process(process.pid).children
         (translator,) = eventually(children, within_s=30, what="a translator")
