@@ -18,13 +18,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from benchmarks.results_file import write_results
-from benchmarks.serving.load import Bodies, post
-from benchmarks.serving.processes import cpu, family, memory_mb
+from benchmarks.serving.load import Bodies, Measured, post
+from benchmarks.serving.processes import Cpu, cpu, family, machine_s, memory_mb
 from benchmarks.serving.requests import image_bodies, protocol_bodies, tensor_bodies
 from benchmarks.serving.servers import HOTSHELF, server
 
@@ -103,9 +104,7 @@ def measure(
     figures: dict[str, float] = {}
     post(url, jpegs, connections=WARM_UP_CONNECTIONS, seconds=WARM_UP_S)
     for count in options.connections:
-        before = cpu(family(pid))
-        seen = post(url, jpegs, connections=count, seconds=options.seconds)
-        used = cpu(family(pid)) - before
+        seen, used, others = load(pid, url, jpegs, count, options.seconds)
         figures |= {
             f"rate_{count}": seen.rate,
             f"p50_ms_{count}": seen.p50_ms,
@@ -113,12 +112,35 @@ def measure(
             f"cpu_ms_{count}": 1000 * used.total_s / seen.requests,
             f"cpu_outside_ms_{count}": 1000 * (used.total_s - used.inference_s) / seen.requests,
             f"errors_{count}": seen.errors,
+            f"others_percent_{count}": others,
         }
-    seen = post(url, bulk, connections=BULK_CONNECTIONS, seconds=options.seconds)
+    seen, _, _ = load(pid, url, bulk, BULK_CONNECTIONS, options.seconds)
     figures["bulk_images_s"] = seen.rate * bulk.images_each
     figures["bulk_errors"] = seen.errors
     figures["memory_mb"] = memory_mb(family(pid))
     return figures
+
+
+def load(
+    pid: int, url: str, bodies: Bodies, connections: int, seconds: float
+) -> tuple[Measured, Cpu, float]:
+    """Return what wrk saw, what the server used, and the machine's share that others took (%).
+
+    A measurement is as good as that share is small.
+    """
+    before, machine_before, mine_before = cpu(family(pid)), machine_s(), own_s()
+    started = time.monotonic()
+    seen = post(url, bodies, connections=connections, seconds=seconds)
+    used = cpu(family(pid)) - before
+    others = machine_s() - machine_before - used.total_s - (own_s() - mine_before)
+    available = (time.monotonic() - started) * (os.cpu_count() or 1)
+    return seen, used, 100 * max(0.0, others) / available
+
+
+def own_s() -> float:
+    """Return the CPU seconds of this process and of the load generators it ran."""
+    times = os.times()
+    return sum(times[:4])
 
 
 def alone(model: Path, jpegs: Bodies) -> dict[str, Any]:
