@@ -93,6 +93,8 @@ class Connection(asyncio.Protocol):
         self._forget_body()
         self._enter(Phase.CLOSING, NEVER)
         self._house.connections.discard(self)
+        # It holds this object's methods in a way that the garbage collector doesn't see.
+        del self._parser
         if self._running is not None:
             self._running.cancel()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -406,3 +408,18 @@ def test_bodies_that_together_are_too_much_are_told_to_come_again() -> None:
         assert (await place.talk(head)).startswith(b"HTTP/1.1 503")
 
     play(scene, replace(LIMITS, all_bodies=1500))
+
+
+def test_a_closed_connection_leaves_nothing_behind() -> None:
+    async def scene(place: Site, clock: SkippedTime) -> None:
+        client = await place.client()
+        kept = [weakref.ref(each) for each in place.house.connections]
+        client.send(GET)
+        await client.until(b">")
+        client.writer.close()
+        # The loop lets go of it some turns later; if it never does, the time-out ends this.
+        while any(each() for each in kept):
+            await asyncio.sleep(0)
+            gc.collect()
+
+    play(scene)
