@@ -7,7 +7,8 @@ export function milliseconds(seconds) {
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
 }
 
-export function megabytes(bytes) {
+export function size(bytes) {
+  if (bytes < 1e5) return `${Math.ceil(bytes / 1e3)} kB`;
   const value = bytes / 1e6;
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} MB`;
 }

@@ -39,7 +39,7 @@ function status(state) {
 }
 
 function trouble(state) {
-  if (!state.engine || !state.ready) return state.waiting;
+  if (!state.engine || !state.ready) return `Nothing is answered at the moment: ${state.waiting}`;
   if (state.store_problem) return `The store can't be read; what is loaded goes on serving. ${state.store_problem}`;
   return "";
 }

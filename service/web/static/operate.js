@@ -18,12 +18,14 @@ export function setUpOperate(onChange) {
     token.keep(byId("token").value.trim());
     byId("token").value = "";
     showToken();
+    byId("operator").focus();
     showHistory();
     changed();
   });
   byId("forget").addEventListener("click", () => {
     token.forget();
     showToken();
+    byId("operator").focus();
     showHistory();
     changed();
   });
@@ -125,5 +127,6 @@ function shares(weights) {
 
 function showToken() {
   byId("operator").textContent = isOperating() ? "Operating" : "Operate …";
-  byId("forget").hidden = !isOperating();
+  byId("token-form").hidden = isOperating();
+  byId("held").hidden = !isOperating();
 }

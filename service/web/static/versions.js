@@ -1,7 +1,7 @@
 // The shelf: labels and versions, newest first.
 
 import { byId, element } from "./dom.js";
-import { day, megabytes, percent } from "./format.js";
+import { day, percent, size } from "./format.js";
 
 const WORDS = {
   START: ["waiting", "quiet"],
@@ -76,7 +76,7 @@ function facts(each) {
   if (accuracy) fact(list, "Accuracy", accuracy);
   if (facts.origin) fact(list, "Origin", ...origin(facts.origin));
   fact(list, "Published", `${day(facts.published_at)} by ${facts.published_by}`);
-  fact(list, "Size", megabytes(facts.size_bytes));
+  fact(list, "Size", size(facts.size_bytes));
   return list;
 }
 
@@ -97,7 +97,7 @@ function variantName(file) {
 }
 
 function origin(from) {
-  const how = from.processes > 1 ? `${from.mode} × ${from.processes}` : from.mode;
+  const how = from.mode === "single" ? "on one device" : `with ${from.mode} × ${from.processes}`;
   const long = from.epochs === null ? "" : `, ${from.epochs} ${from.epochs === 1 ? "epoch" : "epochs"}`;
   const parent = from.parent === null ? "" : `, from version ${from.parent}`;
   return [`Trained ${how}${long}${parent}`, `data ${short(from.data_digest)}, code ${short(from.code_version)}, on ${from.host}`];
