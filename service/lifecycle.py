@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+GC_ALLOCATIONS = 10_000
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
@@ -22,6 +25,17 @@ def die_with_parent() -> None:
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit(0)  # the parent died before the request took hold
+
+
+def keep_what_is_loaded() -> None:
+    """Spare the garbage collector the modules: they stay, and looking at them takes milliseconds.
+
+    To be called once when everything is imported, before requests come. Collections also get rarer,
+    since a request leaves hardly any cycles.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_ALLOCATIONS, 20, 20)
 
 
 def name_thread(name: str) -> None:

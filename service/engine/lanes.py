@@ -16,10 +16,18 @@ from service.lifecycle import name_thread
 log = logging.getLogger(__name__)
 
 
+# What a run gave.
+Outcome = Probabilities | InferenceFailed
+
+# Called in the event loop's thread with a batch that has run, what it gave, and how many seconds it
+# took; it is this one's to answer.
+Finished = Callable[[Batch, Outcome, float], None]
+
+
 class Lanes:
     """Runs up to `count` batches at once and reports each in the event loop's thread."""
 
-    def __init__(self, count: int, *, finished: Callable[[Batch, float], None]) -> None:
+    def __init__(self, count: int, *, finished: Finished) -> None:
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(count, initializer=name_thread, initargs=("lane",))
         self._finished = finished
@@ -33,7 +41,7 @@ class Lanes:
         return self.running < self._count and not self._alone
 
     def start(self, batch: Batch, *, alone: bool) -> None:
-        """Run a batch in a free lane; its requests are answered when it is done.
+        """Run a batch in a free lane.
 
         One that runs `alone` has all cores, and no other starts meanwhile.
         """
@@ -47,7 +55,7 @@ class Lanes:
 
     def _run(self, batch: Batch, alone: bool) -> None:
         started = time.monotonic()
-        outcome: Probabilities | InferenceFailed
+        outcome: Outcome
         try:
             outcome = batch.lease.session.run(batch.images, alone=alone)
         # Whatever a model's run fails with, its callers get an answer and the lane lives on.
@@ -61,13 +69,7 @@ class Lanes:
         took_s = time.monotonic() - started
         self._loop.call_soon_threadsafe(self._settle, batch, outcome, took_s)
 
-    def _settle(
-        self, batch: Batch, outcome: Probabilities | InferenceFailed, took_s: float
-    ) -> None:
+    def _settle(self, batch: Batch, outcome: Outcome, took_s: float) -> None:
         self.running -= 1
         self._alone = False
-        if isinstance(outcome, InferenceFailed):
-            batch.fail(outcome)
-        else:
-            batch.answer(outcome)
-        self._finished(batch, took_s)
+        self._finished(batch, outcome, took_s)

@@ -17,7 +17,7 @@ from service.engine.batcher import Batch, Batcher, Waiting
 from service.engine.device import Device, NoSuchDevice, choose_device, count_gpus
 from service.engine.fact_sheet import FactSheet
 from service.engine.follower import Follower
-from service.engine.lanes import Lanes
+from service.engine.lanes import Lanes, Outcome
 from service.engine.loading import LoadingPlan, VersionLoader
 from service.engine.manager import Lease, VersionManager
 from service.engine.pace import Pace, Start, Wait
@@ -25,7 +25,7 @@ from service.engine.policy import State
 from service.engine.session import runtime_has_cuda
 from service.engine.source import StoreSource
 from service.engine.tally import Tally
-from service.errors import NotReady, ServiceError
+from service.errors import InferenceFailed, NotReady, ServiceError
 from service.ipc.messages import (
     Administer,
     AskDescription,
@@ -41,7 +41,7 @@ from service.ipc.messages import (
     VersionDescription,
 )
 from service.ipc.server import Caller, listen
-from service.lifecycle import die_with_parent, socket_path
+from service.lifecycle import die_with_parent, keep_what_is_loaded, socket_path
 from service.logs import set_up_logging
 from service.reference import VersionRef
 from service.settings import PREFIX, Settings
@@ -167,9 +167,14 @@ class Engine:
                 metrics.QUEUE_SECONDS.observe(now - each.queued_at)
             self._lanes.start(batch, alone=step.alone)
 
-    def _batch_finished(self, batch: Batch, took_s: float) -> None:
+    def _batch_finished(self, batch: Batch, outcome: Outcome, took_s: float) -> None:
+        # A lane that waits costs everybody, so the next batch starts first.
         self._pace.ended(len(batch.requests), len(batch), took_s)
         self._fill_lanes()
+        if isinstance(outcome, InferenceFailed):
+            batch.fail(outcome)
+        else:
+            batch.answer(outcome)
         metrics.INFERENCE_SECONDS.observe(took_s)
         metrics.BATCH_IMAGES.observe(len(batch))
         self._tally.ran(batch, took_s)
@@ -215,6 +220,10 @@ def _trace(batch: Batch, took_s: float) -> None:
         )  # fmt: skip
 
 
+# A lane that has a batch to start waits for Python's lock no longer than this.
+SWITCH_S = 0.0001
+
+
 async def serve(settings: Settings) -> None:
     """Run the engine until SIGTERM."""
     cache = VersionCache(settings.cache, limit_bytes=settings.cache_mb * 1_000_000)
@@ -256,6 +265,8 @@ def main() -> int:
     set_up_logging("engine", settings.log_level, settings.log_format)
     metrics.sign_in("engine")
     set_up_tracing(os.environ)
+    sys.setswitchinterval(SWITCH_S)
+    keep_what_is_loaded()
     try:
         asyncio.run(serve(settings))
     except NoSuchDevice as error:

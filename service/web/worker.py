@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.workers.base import Worker
 
+from service.lifecycle import keep_what_is_loaded
 from service.web.bridge import WsgiApp
 from service.web.connection import Connection
 from service.web.limits import HttpLimits
@@ -63,6 +64,7 @@ class GreenletWorker(Worker):  # type: ignore[misc]
 
     def run(self) -> None:
         """Serve until told to stop."""
+        keep_what_is_loaded()
         with asyncio.Runner() as runner:
             runner.run(self._serve(self.wsgi))
 

@@ -121,8 +121,11 @@ def test_a_worker_that_is_gone_waits_for_nothing(tmp_path: Path) -> None:
             await asyncio.sleep(0)
         with pytest.raises(EngineUnavailable):
             await answer
-        while not line.client.connected:  # again
+        while not line.client.connected:
             await asyncio.sleep(0)
+        again, to_again = await line.infer()
+        to_again.reply(Answer(1, sure_of(1, 1)))
+        assert isinstance(await again, Answer), "it connects again"
 
     play(tmp_path, scene)
 
