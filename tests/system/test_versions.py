@@ -117,6 +117,18 @@ def test_a_canary_gets_its_share_and_named_versions_are_untouched(
         eventually(settled(running, 1), within_s=10, what="the canary is gone")
 
 
+def test_the_whole_fleet_follows_what_one_service_was_asked(
+    shelf: ModelStore, tmp_path: Path
+) -> None:
+    with operated(shelf, tmp_path / "a") as asked, operated(shelf, tmp_path / "b") as other:
+        assert administer(asked, "PUT", "/labels/production", {"version": 2}).ok
+        for each in (asked, other):
+            each.wait_for_version(2)
+        assert administer(other, "POST", "/rollback").ok
+        for each in (asked, other):
+            each.wait_for_version(1)
+
+
 def test_of_two_operators_the_second_is_told_who_was_first(
     shelf: ModelStore, tmp_path: Path
 ) -> None:
