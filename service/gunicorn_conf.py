@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+from gunicorn.glogging import Logger
 
 from service.lifecycle import die_with_parent
 from service.logs import set_up_logging

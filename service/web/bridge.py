@@ -41,7 +41,7 @@ def wait_for(awaitable: Awaitable[T]) -> T:
     if not future.done():
         request.awaited = future
         future.add_done_callback(request.switch)
-        request.parent.switch()
+        request.loop_side.switch()
         request.awaited = None
     return future.result()
 
@@ -54,6 +54,7 @@ class RunningRequest(greenlet):
 
     def __init__(self, app: WsgiApp, environ: Environ, answered: Answered) -> None:
         super().__init__()
+        self.loop_side = getcurrent()
         self.awaited: asyncio.Future[Any] | None = None
         self._app = app
         self._environ = environ

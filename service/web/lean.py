@@ -28,7 +28,8 @@ class NoSessions(SessionInterface):
 class Arguments(ImmutableMultiDict[str, str]):
     """A request's query or form, in which looking for what isn't there costs next to nothing."""
 
-    def get(self, key: str, default: Any = None, type: Any = None) -> Any:  # noqa: A002
+    # werkzeug spells the combinations out as overloads.
+    def get(self, key: str, default: Any = None, type: Any = None) -> Any:  # type: ignore[override]  # noqa: A002
         """Return the first value of a key, as werkzeug's dictionaries do."""
         return super().get(key, default, type) if key in self else default
 

@@ -54,7 +54,7 @@ class LoopHouse:
             each.stop()
 
 
-class GreenletWorker(Worker):  # type: ignore[misc]
+class GreenletWorker(Worker):
     """Runs the application of `service.web.wsgi` in one event loop."""
 
     def init_signals(self) -> None:

@@ -104,7 +104,8 @@ def test_cancelling_ends_the_wait_and_nothing_is_answered(app: Flask) -> None:
 
     def wait() -> str:
         try:
-            return wait_for(asyncio.get_running_loop().create_future())
+            never: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            return wait_for(never)
         finally:
             ended.append("ended")
 

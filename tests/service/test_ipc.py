@@ -101,7 +101,6 @@ def test_cancelling_tells_the_engine_that_nobody_waits(tmp_path: Path) -> None:
     async def scene(line: Line) -> None:
         answer, caller = await line.infer()
         other, to_other = await line.infer()
-        assert not caller.left
         answer.cancel()
         while not caller.left:
             await asyncio.sleep(0)

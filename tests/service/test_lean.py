@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from flask import Flask, Response, request, session, url_for
+from flask import Flask, request, session, url_for
+from werkzeug.test import TestResponse
 
 from service.web.lean import LeanFlask
 
@@ -25,7 +26,7 @@ def app() -> Flask:
     return app
 
 
-def get(app: Flask, path: str, method: str = "GET") -> Response:
+def get(app: Flask, path: str, method: str = "GET") -> TestResponse:
     return app.test_client().open(path, method=method)
 
 

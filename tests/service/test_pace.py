@@ -92,7 +92,9 @@ def test_a_free_lane_waits_a_moment_for_those_who_have_just_been_answered(engine
     engine.start()
     answered = engine.end()
     engine.arrive(1)
-    assert engine.decide() == Wait(pytest.approx(PATIENCE * engine.RUN_S))
+    step = engine.decide()
+    assert isinstance(step, Wait)
+    assert step.seconds == pytest.approx(PATIENCE * engine.RUN_S)
     engine.arrive(answered - 1)
     assert engine.decide() == Start(answered, alone=False)
 
