@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
+from types import TracebackType
 from typing import Any
 
 import msgspec
 
 from service.correlation import current
+
+log = logging.getLogger(__name__)
 
 FORMATS = ("text", "json")
 
@@ -20,6 +24,17 @@ def set_up_logging(role: str, level: str, form: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # The SDK logs each request's headers at INFO; that is debugging.
     logging.getLogger("azure").setLevel(logging.WARNING)
+    sys.excepthook = _log_uncaught
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    """Have what ends the process in the log's own form, for whoever reads that."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, traceback)
+        return
+    log.critical("ended by an unexpected error", exc_info=(kind, error, traceback))
 
 
 class TextLines(logging.Formatter):

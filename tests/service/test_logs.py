@@ -3,6 +3,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,6 +15,7 @@ from service.correlation import NOBODY, Correlation, RequestIds, enter
 from service.logs import JsonLines, TextLines
 from service.settings import Settings
 from service.web.app import create_app
+from tests.doc_blocks import ROOT
 from tests.service.fakes import FakeEngine
 
 SECRET = "s3cret-s3cret-s3cret"
@@ -71,6 +74,16 @@ def test_an_error_is_one_line_of_json_with_its_traceback(logged: Attach) -> None
         logging.getLogger("x").exception("failed")
     (line,) = read().splitlines()
     assert "\nKeyError: 'no way'" in json.loads(line)["traceback"]
+
+
+def test_what_ends_a_process_is_logged_in_the_same_form() -> None:
+    program = "from service.logs import *; set_up_logging('engine', 'info', 'json'); 1 / 0"
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    event = json.loads(ended.stderr)
+    assert (ended.returncode, event["level"], event["process"]) == (1, "critical", "engine")
+    assert "ZeroDivisionError" in event["traceback"]
 
 
 def test_text_names_the_request_and_keeps_a_message_in_one_line(logged: Attach) -> None:
