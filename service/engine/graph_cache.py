@@ -42,6 +42,11 @@ def optimized_graph(model: Path, runtime: str, build: Callable[[Path], None]) ->
     return home / GRAPH
 
 
+def is_optimized(graph: Path) -> bool:
+    """Whether that is what `optimized_graph` has kept, not the model itself."""
+    return (graph.parent / DIGESTS).exists()
+
+
 def _keep(home: Path, build: Callable[[Path], None]) -> None:
     shutil.rmtree(home, ignore_errors=True)
     with contextlib.ExitStack() as undo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ import onnxruntime as ort
 
 from imaging import IMAGE_SHAPE
 from service.engine.device import Device
-from service.engine.graph_cache import optimized_graph
+from service.engine.graph_cache import is_optimized, optimized_graph
 from service.ipc.messages import ClassName, Images, Probabilities
 from service.lifecycle import starting_threads_as
 
@@ -27,6 +28,9 @@ PROVIDERS: dict[Device, list[Any]] = {
         "CPUExecutionProvider",
     ],
 }
+# How much faster all cores must be at one image, and in how many tries, to be worth a session.
+WIDE_GAIN = 0.95
+TRIES = 5
 # Weights smaller than this stay in the graph's own file.
 MAPPED_BYTES = 1024
 
@@ -71,13 +75,12 @@ class OnnxSession:
     def __init__(
         self,
         session: ort.InferenceSession,
-        wide: ort.InferenceSession,
         classes: tuple[ClassName, ...],
         file: str,
         closed: Callable[[], None],
     ) -> None:
         self._session = session
-        self._wide = wide
+        self._wide = session
         self.classes = classes
         self.file = file
         self._closed = closed
@@ -95,17 +98,21 @@ class OnnxSession:
     ) -> OnnxSession:
         """Load and check the model; takes seconds and belongs off the request path.
 
-        A run uses so many threads, one that runs alone as many as there are `cores`. `closed` is
-        called once, by `close`.
+        A run uses so many threads; one that runs alone as many as there are `cores`, where that
+        turns out to be faster. `closed` is called once, by `close`.
         """
         classes = _read_classes(folder / CLASSES_FILE)
         try:
-            session, wide = _open_both(folder / file, device, threads, cores or threads)
+            graph = _graph(folder / file, device)
+            loaded = cls(_open(graph, device, threads), classes, file, closed)
+            loaded._check_signature()
+            if device is Device.CPU and cores not in (None, threads):
+                loaded._widen(_open(graph, device, cores, spinning=True))
+        except BadModel:
+            raise
         # ONNX Runtime's exceptions share no public base class.
         except Exception as error:
             raise BadModel(f"{file} can't be loaded: {_first_line(error)}") from error
-        loaded = cls(session, wide, classes, file, closed)
-        loaded._check_signature()
         return loaded
 
     def run(self, images: Images, *, alone: bool = False) -> Probabilities:
@@ -119,6 +126,11 @@ class OnnxSession:
         """Free the model's memory and tell whoever lent the folder."""
         del self._session, self._wide
         self._closed()
+
+    def _widen(self, wide: ort.InferenceSession) -> None:
+        """Let runs that are alone have a session of more threads, if that is faster."""
+        if _single_s(wide) < WIDE_GAIN * _single_s(self._session):
+            self._wide = wide
 
     def _check_signature(self) -> None:
         inputs = {each.name: (each.type, each.shape) for each in self._session.get_inputs()}
@@ -140,21 +152,22 @@ def runtime_has_cuda() -> bool:
     return "CUDAExecutionProvider" in ort.get_available_providers()
 
 
-def _open_both(
-    model: Path, device: Device, threads: int, cores: int
-) -> tuple[ort.InferenceSession, ort.InferenceSession]:
-    """Return a session of few threads and one of all cores; they share what they can."""
+def _graph(model: Path, device: Device) -> Path:
+    """Return what to load: for the CPU, the model's optimized graph."""
     if device is Device.CUDA:
-        session = _open(model, device, threads, optimize=True)
-        if session.get_providers()[0] != "CUDAExecutionProvider":
-            raise RuntimeError("CUDA's libraries can't be used; ONNX Runtime's log says why")
-        return session, session
-    graph = optimized_graph(model, f"ort-{ort.__version__}", partial(_optimize, model))
-    optimize = graph == model
-    session = _open(graph, device, threads, optimize=optimize)
-    if cores == threads:
-        return session, session
-    return session, _open(graph, device, cores, optimize=optimize)
+        return model
+    return optimized_graph(model, f"ort-{ort.__version__}", partial(_optimize, model))
+
+
+def _single_s(session: ort.InferenceSession) -> float:
+    """Return the seconds that a run of one image takes at best; the first few plan and allocate."""
+    image = np.zeros((1, *IMAGE_SHAPE), np.uint8)
+    taken = []
+    for _ in range(TRIES):
+        started = time.perf_counter()
+        session.run(None, {"image": image})
+        taken.append(time.perf_counter() - started)
+    return min(taken)
 
 
 def _optimize(model: Path, graph: Path) -> None:
@@ -167,20 +180,28 @@ def _optimize(model: Path, graph: Path) -> None:
     ort.InferenceSession(str(model), options, providers=PROVIDERS[Device.CPU])
 
 
-def _open(graph: Path, device: Device, threads: int, *, optimize: bool) -> ort.InferenceSession:
-    options = _options(threads)
-    if not optimize:
+def _open(
+    graph: Path, device: Device, threads: int, *, spinning: bool = False
+) -> ort.InferenceSession:
+    options = _options(threads, spinning=spinning)
+    if is_optimized(graph):
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     with starting_threads_as("lane"):
-        return ort.InferenceSession(str(graph), options, providers=PROVIDERS[device])
+        session = ort.InferenceSession(str(graph), options, providers=PROVIDERS[device])
+    if device is Device.CUDA and session.get_providers()[0] != "CUDAExecutionProvider":
+        raise BadModel("CUDA's libraries can't be used; ONNX Runtime's log says why")
+    return session
 
 
-def _options(threads: int) -> ort.SessionOptions:
+def _options(threads: int, *, spinning: bool = False) -> ort.SessionOptions:
+    """Return the options of a session; its waiting threads may be `spinning` during runs."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # Waiting threads that spin help an idle machine and hurt one that also speaks HTTP.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Spinning saves a run that nothing else competes with a fifth of its time, and costs a machine
+    # that is busy more than that. Between runs it only burns power.
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     options.log_severity_level = 3
     return options
 

@@ -63,7 +63,7 @@ def test_a_model_with_another_signature_is_refused(
 ) -> None:
     onnx.save(model, folder / "model.onnx")
     with pytest.raises(BadModel, match=reason):
-        OnnxSession.load(folder, threads=1)
+        OnnxSession.load(folder, threads=1, cores=2)
 
 
 @pytest.mark.parametrize("text", ["", "{}", json.dumps([{"wnid": "n1"}])])
