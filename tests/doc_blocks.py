@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PYTHON, SHELL, TEXT = "python", "sh", "text"
+PYTHON, SHELL, JAVASCRIPT, TEXT = "python", "sh", "js", "text"
 
 _FENCE = re.compile(r"```(\S*)\s*")
 _NOT_RUN = re.compile(r"<!-- not run: (.+) -->")
@@ -53,25 +53,32 @@ def without_a_say(blocks: Iterable[Block]) -> list[int]:
     return [
         block.line
         for block in blocks
-        if block.language not in {PYTHON, SHELL, TEXT} and block.not_run is None
+        if block.language not in {PYTHON, SHELL, JAVASCRIPT, TEXT} and block.not_run is None
     ]
 
 
-def run_page(page: Path, language: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the page's blocks of one language in `folder`, one after the other, as one session."""
+def run_page(
+    page: Path, language: str, folder: Path, *, python: Path = Path(sys.executable), **names: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the page's blocks of one language in `folder`, one after the other, as one session.
+
+    `python` is the interpreter, `names` are further variables of the environment.
+    """
     blocks = [
         block
         for block in blocks_of(page.read_text())
         if block.language == language and block.not_run is None
     ]
-    program = _shell(blocks) if language == SHELL else _python(page, blocks)
-    command = (
-        ["bash", "-e", "-o", "pipefail", "-c"] if language == SHELL else [sys.executable, "-c"]
-    )
+    commands: dict[str, tuple[list[str | Path], str]] = {
+        SHELL: (["bash", "-e", "-o", "pipefail", "-c"], _shell(blocks)),
+        PYTHON: ([python, "-c"], _python(page, blocks)),
+        JAVASCRIPT: (["node", "--input-type=module", "-e"], _on_their_lines(blocks)),
+    }
+    command, program = commands[language]
     return subprocess.run(
         [*command, program],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | names,
         capture_output=True,
         text=True,
         check=False,
@@ -91,3 +98,11 @@ def _python(page: Path, blocks: Iterable[Block]) -> str:
         f"for source in {sources!r}:\n"
         f"    exec(compile(source, {str(page)!r}, 'exec'), names)\n"
     )
+
+
+def _on_their_lines(blocks: Iterable[Block]) -> str:
+    """Return one program in which each block stands where it does in the page."""
+    program = ""
+    for block in blocks:
+        program += "\n" * (block.line - 1 - program.count("\n")) + block.text
+    return program
