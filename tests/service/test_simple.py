@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import struct
 import zlib
 
@@ -13,7 +14,7 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from service.errors import EngineUnavailable, Overloaded
-from tests.service.fakes import FakeEngine
+from tests.service.fakes import FakeEngine, sure_of
 
 
 def encoded(data: bytes) -> str:
@@ -72,6 +73,107 @@ def test_base64_in_json_is_taken(client: FlaskClient, png: bytes, wrap: object) 
     response = client.post("/predict", json=wrap(encoded(png)))
     assert response.status_code == 200
     assert response.get_json()[0]["label"] == "class 3"
+
+
+def test_the_services_address_alone_predicts_too(client: FlaskClient, png: bytes) -> None:
+    assert client.post("/", data=png).get_json() == client.post("/predict", data=png).get_json()
+
+
+def test_json_is_taken_as_such_also_without_its_type(client: FlaskClient, png: bytes) -> None:
+    response = client.post("/predict", data=json.dumps({"image": encoded(png)}))
+    assert response.status_code == 200
+
+
+def other_png() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64), (1, 2, 3)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("way", ["images", "inputs", "objects", "form"])
+def test_several_images_get_several_answers_in_their_order(
+    client: FlaskClient, engine: FakeEngine, png: bytes, pixels: np.ndarray, way: str
+) -> None:
+    other = other_png()
+    texts = [encoded(png), encoded(other)]
+    sent: dict[str, dict[str, object]] = {
+        "images": {"json": {"images": texts}},
+        "inputs": {"json": {"inputs": texts}},
+        "objects": {"json": {"images": [{"b64": text} for text in texts]}},
+        "form": {"data": {"image": [(io.BytesIO(each), "x") for each in (png, other)]}},
+    }
+    response = client.post("/predict?top=2", **sent[way])  # type: ignore[arg-type]
+    assert [len(each) for each in response.get_json()] == [2, 2]
+    (seen,) = engine.seen
+    assert (seen[0] == pixels).all()
+    assert (seen[1] == (1, 2, 3)).all()
+
+
+def test_a_list_of_one_is_answered_by_a_list_of_one(client: FlaskClient, png: bytes) -> None:
+    (answer,) = client.post("/predict", json={"images": [encoded(png)]}).get_json()
+    assert answer[0]["label"] == "class 3"
+
+
+@pytest.mark.parametrize("way", ["json", "form"])
+def test_too_many_images_are_413(client: FlaskClient, way: str) -> None:
+    files = [(io.BytesIO(b"x"), "x") for _ in range(65)]
+    sent = {"json": {"images": [""] * 65}} if way == "json" else {"data": {"image": files}}
+    response = client.post("/predict", **sent)  # type: ignore[arg-type]
+    assert response.status_code == 413
+    assert "at most 64" in response.get_json()["error"]
+
+
+def test_of_several_images_the_damaged_one_is_named(client: FlaskClient, png: bytes) -> None:
+    response = client.post("/predict", json={"images": [encoded(png), encoded(b"hello")]})
+    assert response.get_json()["error"].startswith("image 1: ")
+
+
+def test_many_images_are_decoded_where_they_hold_nobody_up(
+    client: FlaskClient, engine: FakeEngine, png: bytes
+) -> None:
+    assert client.post("/predict", json={"images": [encoded(png)] * 9}).status_code == 200
+    assert engine.threaded == 1
+
+
+@pytest.mark.parametrize("query", ["version=2", "label=production"])
+def test_a_version_is_named_by_number_or_label(client: FlaskClient, png: bytes, query: str) -> None:
+    assert client.post(f"/predict?{query}", data=png).headers["Model-Version"] == "2"
+
+
+@pytest.mark.parametrize("query", ["version=9", "label=nobody"])
+def test_a_version_that_is_not_served_is_404(client: FlaskClient, png: bytes, query: str) -> None:
+    assert client.post(f"/predict?{query}", data=png).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["version=0", "version=x", f"version={10**18}", "label=", "version=2&label=production"],
+)
+def test_a_senseless_version_is_refused(client: FlaskClient, png: bytes, query: str) -> None:
+    assert client.post(f"/predict?{query}", data=png).status_code == 400
+
+
+def test_hugging_faces_parameters_are_heeded(client: FlaskClient, png: bytes) -> None:
+    body = {"inputs": encoded(png), "parameters": {"top_k": 2, "function_to_apply": "softmax"}}
+    assert len(client.post("/predict", json=body).get_json()) == 2
+    assert len(client.post("/predict?top=4", json=body).get_json()) == 4
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"top_k": 0}, {"top_k": "2"}, {"function_to_apply": "sigmoid"}, 5]
+)
+def test_parameters_that_cannot_be_heeded_are_refused(
+    client: FlaskClient, png: bytes, parameters: object
+) -> None:
+    body = {"inputs": encoded(png), "parameters": parameters}
+    response = client.post("/predict", json=body)
+    assert response.status_code == 400
+    assert "parameters" in response.get_json()["error"]
+
+
+def test_scores_are_the_models_own_and_not_rounded(client: FlaskClient, png: bytes) -> None:
+    (best,) = client.post("/predict?top=1", data=png).get_json()
+    assert best["score"] == float(sure_of(3, 1)[0, 3])
 
 
 @pytest.mark.parametrize(("top", "lines"), [(1, 1), (7, 7), (1000, 10)])
