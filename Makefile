@@ -7,8 +7,9 @@ DATA ?=
 ARGS ?=
 PYTHON ?= python3
 
-# Three environments. The service's has no TensorFlow. The training one becomes the development one
-# when requirements/dev.txt is installed over it: a superset with the very same versions.
+# Four environments: these three, and one of public clients for tests. The service's has no TensorFlow.
+# The training one becomes the development one when requirements/dev.txt is installed over it: a
+# superset with the very same versions.
 SERVICE := .venv/service/bin/python
 TRAINING := .venv/training/bin/python
 LOADTEST := .venv/loadtest/bin/python
@@ -52,7 +53,7 @@ loadtest: .venv/loadtest/.installed  ## send load to a running service for 30 s 
 
 test: .venv/training/.developing .venv/training/.horovod .venv/service/.installed .venv/clients/.installed tests/azurite/node_modules/.package-lock.json tests/axe/node_modules/.package-lock.json  ## run all tests (ARGS='-k name')
 	@tools/install_programs.sh
-	$(TRAINING) -m pytest $(ARGS)
+	$(TRAINING) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 check: .venv/training/.developing  ## formatting, lint, strict types, import contracts
 	$(TRAINING) -m ruff format --check .

@@ -102,7 +102,7 @@ def test_several_images_get_several_answers_in_their_order(
         "objects": {"json": {"images": [{"b64": text} for text in texts]}},
         "form": {"data": {"image": [(io.BytesIO(each), "x") for each in (png, other)]}},
     }
-    response = client.post("/predict?top=2", **sent[way])  # type: ignore[arg-type]
+    response = client.post("/predict?top=2", **sent[way])
     assert [len(each) for each in response.get_json()] == [2, 2]
     (seen,) = engine.seen
     assert (seen[0] == pixels).all()
@@ -118,7 +118,7 @@ def test_a_list_of_one_is_answered_by_a_list_of_one(client: FlaskClient, png: by
 def test_too_many_images_are_413(client: FlaskClient, way: str) -> None:
     files = [(io.BytesIO(b"x"), "x") for _ in range(65)]
     sent = {"json": {"images": [""] * 65}} if way == "json" else {"data": {"image": files}}
-    response = client.post("/predict", **sent)  # type: ignore[arg-type]
+    response = client.post("/predict", **sent)
     assert response.status_code == 413
     assert "at most 64" in response.get_json()["error"]
 
