@@ -78,6 +78,17 @@ def test_every_example_fits_its_schema_and_works(
     assert response.status_code == 200, response.get_json()
 
 
+def test_examples_of_answers_fit_their_schemas() -> None:
+    checked = 0
+    for path, verb, operation in operations():
+        media = operation["responses"]["200"]["content"].get("application/json", {})
+        for example in media.get("examples", {}).values():
+            place = ("responses", "200", "content", "application/json", "schema")
+            validate(example["value"], "paths", path, verb, *place)
+            checked += 1
+    assert checked > 10
+
+
 def test_the_document_is_served_and_kept_by_its_etag(client: FlaskClient) -> None:
     response = client.get("/openapi.json")
     assert response.get_json() == DOCUMENT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html import escape
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def page(document: Json) -> str:
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{STYLE}</style><header><h1>{title}</h1><p>{escape(info['description'])}</p>"
+        f"<style>{STYLE}</style><header><h1>{title}</h1>{_prose(info['description'])}"
         f'<p><a href="openapi.json">openapi.json</a> is the same for programs.</p></header>'
         f"<nav><ul>{contents}</ul></nav><main>{sections}"
         f'<section><h2 id="schemas">Schemas</h2>{schemas}</section></main></html>'
@@ -40,40 +41,45 @@ def _section(document: Json, tag: Json) -> str:
     )
     return (
         f'<section><h2 id="{_anchor(tag["name"])}">{escape(tag["name"])}</h2>'
-        f"<p>{escape(tag['description'])}</p>{operations}</section>"
+        f"{_prose(tag['description'])}{operations}</section>"
     )
 
 
 def _operation(verb: str, path: str, operation: Json) -> str:
     parameters = "".join(
         f"<tr><td><code>{escape(each['name'])}</code><td>{each['in']}"
-        f"<td><code>{escape(_brief(each['schema']))}</code><td>{escape(each['description'])}"
+        f"<td><code>{escape(_brief(each['schema']))}</code><td>{_code(each['description'])}"
         for each in operation.get("parameters", ())
     )
     answers = "".join(
-        f"<tr><td>{status}<td>{escape(each['description'])}<td>{_kinds(each.get('content', {}))}"
+        f"<tr><td>{status}<td>{_code(each['description'])}<td>{_kinds(each.get('content', {}))}"
         for status, each in operation["responses"].items()
     )
     tokens = " · needs a token" if {} not in operation.get("security", [{}]) else ""
     return (
         f'<details id="{operation["operationId"]}"><summary><b>{verb.upper()}</b>'
         f" <code>{escape(path)}</code> {escape(operation['summary'])}{tokens}</summary>"
-        f"<p>{escape(operation.get('description', ''))}</p>"
+        + _prose(operation.get("description", ""))
         + (f"<h3>Parameters</h3><table>{parameters}</table>" if parameters else "")
         + _body(operation.get("requestBody"))
-        + f"<h3>Answers</h3><table>{answers}</table></details>"
+        + f"<h3>Answers</h3><table>{answers}</table>"
+        + _examples(operation["responses"]["200"].get("content", {}))
+        + "</details>"
     )
 
 
 def _body(body: Json | None) -> str:
     if body is None:
         return ""
-    examples = "".join(
-        f"<h4>{escape(name)}</h4><pre>{_text(example['value'])}</pre>"
-        for media in body["content"].values()
+    return f"<h3>Body</h3><p>{_kinds(body['content'])}</p>{_examples(body['content'])}"
+
+
+def _examples(content: Json) -> str:
+    return "".join(
+        f"<h4>Example: {escape(name.replace('_', ' '))}</h4><pre>{_text(example['value'])}</pre>"
+        for media in content.values()
         for name, example in media.get("examples", {}).items()
     )
-    return f"<h3>Body</h3><p>{_kinds(body['content'])}</p>{examples}"
 
 
 def _kinds(content: Json) -> str:
@@ -99,6 +105,15 @@ def _brief(schema: Json) -> str:
         return " | ".join(map(str, schema["enum"]))
     bounds = [str(schema[key]) for key in ("minimum", "maximum") if key in schema]
     return f"{schema.get('type', JSON)} {' to '.join(bounds)}".strip()
+
+
+def _prose(text: str) -> str:
+    return "".join(f"<p>{_code(each)}</p>" for each in text.split("\n\n") if each)
+
+
+def _code(text: str) -> str:
+    """Return text whose parts between backticks are set as code."""
+    return re.sub("`(.+?)`", r"<code>\1</code>", escape(text))
 
 
 def _text(value: object) -> str:

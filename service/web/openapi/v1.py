@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.web.openapi.examples import IMAGE_B64
+from service.web.openapi.examples import IMAGE_B64, V1_PREDICTION, V1_RESULTS, V1_STATUS
 from service.web.openapi.parts import (
     FLAG,
     NUMBER,
@@ -101,7 +101,7 @@ def v1_paths(model: str) -> Json:
     base = "/v1/models"
 
     def status(suffix: str, parameters: tuple[Json, ...]) -> Json:
-        found = answer("The versions' states.", json_content(ref("V1Status")))
+        found = answer("The versions' states.", json_content(ref("V1Status"), available=V1_STATUS))
         return _tagged(operation(f"v1_status{suffix}", "States", found, parameters=parameters))
 
     def metadata(suffix: str, parameters: tuple[Json, ...]) -> Json:
@@ -128,7 +128,11 @@ def _predict(suffix: str, parameters: tuple[Json, ...]) -> Json:
         named_rows={"instances": [{"image": _B64}, {"image": _B64}]},
         columns={"signature_name": SIGNATURE, "inputs": {"image": [_B64]}},
     )
-    found = answer("Each image's probabilities.", json_content(ref("V1Prediction")), version=True)
+    found = answer(
+        "Each image's probabilities.",
+        json_content(ref("V1Prediction"), rows=V1_PREDICTION),
+        version=True,
+    )
     return _tagged(
         operation(
             f"v1_predict{suffix}",
@@ -149,7 +153,9 @@ def _classify(suffix: str, parameters: tuple[Json, ...]) -> Json:
         context={"context": {"image": _B64}, "examples": [{}]},
     )
     found = answer(
-        "For each example its labels and scores.", json_content(ref("V1Results")), version=True
+        "For each example its labels and scores.",
+        json_content(ref("V1Results"), best_first=V1_RESULTS),
+        version=True,
     )
     return _tagged(
         operation(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.web.openapi.examples import IMAGE_B64
+from service.web.openapi.examples import IMAGE_B64, V2_ANSWER, V2_CLASSES
 from service.web.openapi.parts import (
     COUNT,
     FLAG,
@@ -188,7 +188,10 @@ def _infer(model: str) -> Json:
         TENSORS: {"schema": {}},
         "image/*": {"schema": {}},
     }
-    found = {**json_content(ref("V2Answer")), TENSORS: {"schema": {}}}
+    found = {
+        **json_content(ref("V2Answer"), probabilities=V2_ANSWER, classes=V2_CLASSES),
+        TENSORS: {"schema": {}},
+    }
     sized = {
         HEADER_LENGTH: {"schema": length, "description": "Length of the JSON before the data."}
     }
