@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -11,23 +11,6 @@ from tests.azurite_server import Azurite, azurite_server
 # A busy machine is no failure; pytest's own time-out catches what hangs.
 settings.register_profile("hotshelf", deadline=None)
 settings.load_profile("hotshelf")
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(
-    config: pytest.Config, items: list[pytest.Item]
-) -> Generator[None]:
-    """For `make test`, which has two processes share the tests out.
-
-    The tests of a file stay together, as they share fixtures, and so do those of files that name
-    a group. Files with whole runs come first, or the last of them would run alone in the end.
-    """
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
-    yield
-    if config.getoption("numprocesses", None):
-        items.sort(key=lambda item: item.get_closest_marker("system") is None)
 
 
 @pytest.fixture(scope="session")

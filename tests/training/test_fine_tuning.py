@@ -20,12 +20,7 @@ from training.weights.versions import read_saved_model
 STEPS = 5
 TUNING = ["--freeze", "backbone", "--ema", "0.9"]
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.timeout(600),
-    # They share a run.
-    pytest.mark.xdist_group("published"),
-]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 def some_classes(drawn: Path, folder: Path, wnids: Sequence[str]) -> Path:

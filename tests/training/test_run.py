@@ -29,12 +29,7 @@ from training.evaluation.predictions import read_predictions
 from training.run.checkpoints import Checkpoints
 from training.run.folder import RunFolder
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.timeout(600),
-    # They share a run.
-    pytest.mark.xdist_group("published"),
-]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 def events(folder: Path) -> list[tuple[int, float, Any]]:
