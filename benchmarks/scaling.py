@@ -7,7 +7,7 @@ limits to 1 Gbit/s and, where the kernel has netem, delays by 0.5 ms. Measured o
 in turns:
 
 - alone: two ranks that compute at the same time and never meet, one thread each
-- single: one rank of one thread on one core, with the other core idle
+- single: one rank of one thread, with the other core idle
 - fast: the two ranks meet over the link as it is, without limits
 - slow: they meet over the limited link
 
@@ -21,23 +21,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks.link_speed import measure_link
 from benchmarks.results_file import write_results
 from benchmarks.scaling_model import Link, Step, buckets_of, efficiency, step_s
+from benchmarks.scaling_rank import run_rank
 from tests.namespaces import Host, connected_hosts, ssh_between
 
 SLOW = ("netem", "rate", "1gbit", "delay", "0.5ms", "limit", "10000")
@@ -45,7 +42,6 @@ SLOW = ("netem", "rate", "1gbit", "delay", "0.5ms", "limit", "10000")
 SLOW_WITHOUT_DELAY = ("tbf", "rate", "1gbit", "burst", "1mb", "latency", "50ms")
 ACCURACY = 0.15
 SPEEDUP = 1.8
-CLASSES = 200
 # Shared links of data centres, as a rank gets them.
 GBIT = 1e9 / 8
 NETWORKS = {
@@ -55,111 +51,6 @@ NETWORKS = {
     "100 Gbit/s, 10 µs": Link(0.94 * 100 * GBIT, 1e-5),
 }
 RANKS = (2, 8, 64, 512)
-
-
-# --- a rank ------------------------------------------------------------------------------------
-
-
-def rank(options: argparse.Namespace) -> None:
-    """Train some steps as one of the ranks; rank 0 prints the seconds of each as JSON."""
-    from training.modes.horovod_hosts import interface_towards
-    from training.modes.horovod_rank import hear_launcher
-
-    hear_launcher()
-    os.environ["HOROVOD_GLOO_IFACE"] = interface_towards(os.environ["HOROVOD_GLOO_RENDEZVOUS_ADDR"])
-    if options.what == "single":
-        # Otherwise its one thread an operation computes independent operations on both cores.
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    from training.modes.horovod import HorovodMode
-    from training.threads import use_threads
-
-    mode = HorovodMode()
-    use_threads(1, processes_here=1)
-    measured = None
-    if options.what != "single" or mode.index == 0:
-        measured = time_steps(mode if options.what == "meet" else None, options)
-    # Nobody leaves before all are done: the end of a rank would slow the others down.
-    mode.agree(wish=True)
-    if mode.index == 0:
-        print(json.dumps(measured), flush=True)
-
-
-def time_steps(mode: Any | None, options: argparse.Namespace) -> dict[str, Any]:
-    """Return the seconds of each step, and of an update alone; with `mode` the ranks meet."""
-    from training.model import Architecture
-    from training.modes.one_by_one import OneByOne
-    from training.step import StepInputs, TrainStep
-    from training.trainee import make_trainee
-
-    trainee = make_trainee(
-        Architecture(classes=CLASSES),
-        precision=options.precision,
-        seed=0,
-        momentum=0.9,
-        with_average=False,
-    )
-    if mode is not None:
-        mode.share_variables(trainee.variables)
-    step = TrainStep(
-        trainee.model,
-        trainee.optimizer,
-        label_smoothing=0.1,
-        weight_decay=5e-5,
-        meet=None if mode is None else mode.average,
-    )
-    runner = OneByOne(step.update)
-    generator = np.random.default_rng(0)
-    size = options.batch_size
-    images = generator.integers(0, 256, (size, 64, 64, 3), np.uint8)
-    labels = generator.integers(0, CLASSES, size, np.int32)
-    shares = np.ones(size, np.float32)
-    inputs = StepInputs(images, labels, labels, shares, np.float32(0.01), np.float32(0))
-
-    def one() -> None:
-        runner.submit(inputs)
-        runner.result()
-
-    one()
-    return {
-        "step_s": [timed(one) for _ in range(options.steps)],
-        "update_s": time_update(trainee),
-        "parameters": describe(trainee.model),
-    }
-
-
-def time_update(trainee: Any) -> float:
-    """Return the median seconds of applying gradients, which no rank can begin before the ring."""
-    from training.backend import tf
-
-    variables = trainee.model.trainable_variables
-    zeros = [tf.zeros_like(variable.value) for variable in variables]
-    apply = tf.function(lambda: trainee.optimizer.apply(zeros, variables))
-    apply()
-    return statistics.median(timed(apply) for _ in range(5))
-
-
-def describe(model: Any) -> list[tuple[int, float]]:
-    """Return bytes and multiplications of each trainable variable, in the order of the model."""
-    found = []
-    for layer in model.layers:
-        for variable in layer.trainable_variables:
-            places = 1
-            if len(variable.shape) == 4:
-                _, height, width, _ = layer.output.shape
-                places = height * width
-            size = int(np.prod(variable.shape))
-            found.append((4 * size, float(size * places if len(variable.shape) > 1 else 0)))
-    return found
-
-
-def timed(action: Callable[[], Any]) -> float:
-    """Return how many seconds the action takes."""
-    started = time.perf_counter()
-    action()
-    return time.perf_counter() - started
-
-
-# --- all of them ---------------------------------------------------------------------------------
 
 
 def launch(options: argparse.Namespace) -> None:
@@ -219,6 +110,7 @@ def _tc(host: Host, verb: str, *words: str) -> bool:
 def measure_all(options: argparse.Namespace) -> dict[str, Any]:
     """Return the medians of all four, and the two links."""
     taken: dict[str, list[float]] = {"single": [], "alone": [], "fast": [], "slow": []}
+    computed: dict[str, list[float]] = {name: [] for name in taken}
     updates: list[float] = []
     parameters: list[Any] = []
     with (
@@ -243,13 +135,18 @@ def measure_all(options: argparse.Namespace) -> dict[str, Any]:
                 else:
                     found = measure(what, hosts, ssh, options)
                 taken[name].append(statistics.median(found["step_s"]))
+                computed[name].append(statistics.median(found["processor_s"]))
                 if name == "alone":
                     updates.append(found["update_s"])
                     parameters = found["parameters"]
-                print(f"round {each + 1} {name}: {taken[name][-1]:.3f} s a step", file=sys.stderr)
+                said = f"{taken[name][-1]:.3f} s a step, {computed[name][-1]:.3f} s of a processor"
+                print(f"round {each + 1} {name}: {said}", file=sys.stderr)
     return {
         "seconds_a_step": {name: statistics.median(values) for name, values in taken.items()},
         "rounds": taken,
+        "processor_seconds_a_step": {
+            name: statistics.median(values) for name, values in computed.items()
+        },
         "update_s": statistics.median(updates),
         "parameters": parameters,
         "links": {"fast": fast, "slow": slow},
@@ -340,7 +237,7 @@ def main() -> int:
     """Measure, predict, write the results, and tell by the exit code whether the bounds hold."""
     options = parse()
     if options.role is not None:
-        {"rank": rank, "launch": launch}[options.role](options)
+        {"rank": run_rank, "launch": launch}[options.role](options)
         return 0
     from training.outlook.machine import this_machine
 

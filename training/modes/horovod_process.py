@@ -98,7 +98,7 @@ class RankProcess(LaunchedProcess):
         self._out = out
         self._err = err
         self._report: Ended | None = None
-        self._last_line = b""
+        self._last_said = b""
         there = f"cd {shlex.quote(str(Path.cwd()))} && exec {command}"
         super().__init__(
             [*ssh, *SSH_OPTIONS, host, there] if ssh else ["/bin/sh", "-c", f"exec {command}"]
@@ -124,7 +124,7 @@ class RankProcess(LaunchedProcess):
             remote=self._remote,
             report=self._report,
             ended_by_us=self._ended_by_us,
-            last_line=self._last_line.decode(errors="replace").strip(),
+            last_line=_last_line(self._last_said),
         )
 
     def _end_its_own(self) -> None:
@@ -143,8 +143,13 @@ class RankProcess(LaunchedProcess):
 
     def _read_stderr(self) -> None:
         while chunk := os.read(self._errors.fileno(), _CHUNK):
-            self._last_line = (self._last_line + chunk).rstrip(b"\r\n").split(b"\n")[-1][-_CHUNK:]
+            self._last_said = (self._last_said + chunk)[-_CHUNK:]
             self._err(chunk)
+
+
+def _last_line(said: bytes) -> str:
+    lines = said.decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:

@@ -147,7 +147,13 @@ def _train(job: Job, recipe: Recipe, run: Path) -> Outcome | None:
 
     def join(memory: HorovodMemory | None = None) -> HorovodMode:
         parts = job.max if memory is not None else None
-        return HorovodMode(name=job.mode, compress=recipe.compress, parts=parts, memory=memory)
+        return HorovodMode(
+            name=job.mode,
+            compress=recipe.compress,
+            sync_norm=recipe.sync_norm,
+            parts=parts,
+            memory=memory,
+        )
 
     def work(mode: HorovodMode) -> Outcome | None:
         return train(job, recipe, mode, run, _bars(mode.index))

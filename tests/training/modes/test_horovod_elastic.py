@@ -41,15 +41,18 @@ START_S = 240
 @pytest.mark.system
 @pytest.mark.timeout(900)
 @needs_hosts
-def test_a_run_survives_a_lost_host_and_takes_in_a_new_one(tmp_path: Path, drawn: Path) -> None:
-    with connected_hosts(3) as (a, b, c):
-        (tmp_path / "keys").mkdir()
-        hosts = tmp_path / "hosts"
+def test_a_run_survives_a_lost_host_a_new_one_and_an_end_of_all(
+    tmp_path: Path, drawn: Path
+) -> None:
+    (tmp_path / "keys").mkdir()
+    hosts = tmp_path / "hosts"
+    with (
+        connected_hosts(3) as (a, b, c),
+        ssh_between([a, b, c], tmp_path / "keys") as ssh,
+    ):
         hosts.write_text(f"{a.address}:1\n{b.address}:1\n")
-        with (
-            ssh_between([a, b, c], tmp_path / "keys") as ssh,
-            _started(a, ssh, tmp_path, drawn, _program(tmp_path, f"cat {hosts}")) as process,
-        ):
+        program = _program(tmp_path, f"cat {hosts}")
+        with _started(a, ssh, tmp_path, drawn, program) as process:
             _reach(process, tmp_path, 10)
             for rank in _ranks_on(b):
                 os.kill(rank, signal.SIGKILL)
@@ -60,17 +63,23 @@ def test_a_run_survives_a_lost_host_and_takes_in_a_new_one(tmp_path: Path, drawn
 
             hosts.write_text(f"{a.address}:1\n{c.address}:1\n")
             eventually(lambda: _ranks_on(c), within_s=60, what="a rank on the host that joined")
-            joined_at = _last_step(tmp_path)
-            _reach(process, tmp_path, joined_at + 10)
+            _reach(process, tmp_path, _last_step(tmp_path) + 10)
             assert _ranks_on(a) == survivor
             assert _ranks_on(c)
 
+            process.kill()
+            eventually(lambda: not _ranks_on(a) + _ranks_on(c), within_s=30, what="an end of all")
+            ended_at = _last_step(tmp_path)
+            said = process.communicate()[0]
+        with _started(a, ssh, tmp_path, drawn, program) as process:
+            _reach(process, tmp_path, ended_at + 5)
             process.send_signal(signal.SIGTERM)
             output, _ = process.communicate(timeout=120)
+    assert re.search(rf"^rank [01] on {b.address} was killed", said, re.MULTILINE)
+    assert said.count("; ranks: 1") == 1
+    assert said.count("; ranks: 2") == 1
     assert process.returncode == 143, output
-    assert re.search(rf"^rank [01] on {b.address} was killed", output, re.MULTILINE)
-    assert output.count("; ranks: 1") == 1
-    assert output.count("; ranks: 2") == 1
+    assert f"resuming after step {ended_at} of {STEPS}" in output
     assert "stopped by SIGTERM after step" in output.splitlines()[-1]
     settings = RunFolder(tmp_path / "run").settings()
     assert settings is not None

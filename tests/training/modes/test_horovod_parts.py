@@ -18,6 +18,7 @@ from training.modes.horovod_messages import (
     write_order,
     write_report,
 )
+from training.modes.horovod_process import RankProcess
 from training.modes.horovod_rank import obey
 from training.stop import listen
 
@@ -49,6 +50,21 @@ def test_a_rank_hears_a_stop_as_the_signal_itself_and_ends_with_its_launcher() -
         obey(next_line, lambda: ended.append(True))
         assert stop.signal_number == signal.SIGTERM
     assert ended == [True]
+
+
+def test_what_a_rank_said_last_is_its_last_line_however_it_was_written() -> None:
+    heard: list[bytes] = []
+
+    def hear(chunk: bytes) -> None:
+        heard.append(chunk)
+        if b"one" in chunk:
+            rank.tell(Alive())
+
+    says = "echo one >&2; read order; echo two >&2; echo >&2; exit 3"
+    rank = RankProcess(f"sh -c '{says}'", rank=1, host="a", ssh=[], out=lambda _: None, err=hear)
+    end = rank.wait()
+    assert b"".join(heard) == b"one\ntwo\n\n"
+    assert (end.exit_code, end.last_line) == (3, "two")
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ class _Dying:
 def main(folder: Path) -> None:
     plan = msgspec.json.decode((folder / "plan.json").read_bytes(), type=Plan)
     use_threads(1, processes_here=1)
-    mode = HorovodMode(compress=plan.recipe.compress)
+    mode = HorovodMode(compress=plan.recipe.compress, sync_norm=plan.recipe.sync_norm)
     arrays: dict[str, Any] = dict(run(plan, mode, folder / "run"))
     np.savez(folder / f"rank-{mode.index}.npz", **arrays)
 
