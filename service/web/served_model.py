@@ -21,11 +21,6 @@ def check_model(name: str, served: str) -> None:
         raise ModelNotFound(f"no model {name!r} here; this service serves {served!r}")
 
 
-def reference(version: int | None = None, label: str = "") -> VersionRef:
-    """Return what a path's optional parts name."""
-    return VersionRef(version, label)
-
-
 def find_version(state: EngineState, ref: VersionRef) -> VersionStatus:
     """Return the version that `ref` names, whatever its state.
 

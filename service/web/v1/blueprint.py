@@ -5,13 +5,13 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from service.errors import InvalidRequest, TooMuchImage
-from service.reference import VersionRef
+from service.reference import DEFAULT, VersionRef
 from service.web.answers import json_response
 from service.web.engine import Engine
 from service.web.errors import error_response
 from service.web.images import ImageReader
 from service.web.routing import use_names
-from service.web.served_model import check_model, find_version, reference
+from service.web.served_model import check_model, find_version
 from service.web.v1.classify import read_examples, results
 from service.web.v1.metadata import model_metadata
 from service.web.v1.predict import read_predict
@@ -43,14 +43,14 @@ def _add_descriptions(blueprint: Blueprint, engine: Engine, model: str) -> None:
 
     def status(name: str, version: int | None = None, label: str = "") -> Response:
         check_model(name, model)
-        state, ref = engine.state(), reference(version, label)
-        if ref == VersionRef():
+        state, ref = engine.state(), VersionRef(version, label)
+        if ref == DEFAULT:
             return json_response(all_versions(model, state))
         return json_response(one_version(find_version(state, ref)))
 
     def metadata(name: str, version: int | None = None, label: str = "") -> Response:
         check_model(name, model)
-        found = find_version(engine.state(), reference(version, label)).version
+        found = find_version(engine.state(), VersionRef(version, label)).version
         classes = len(engine.classes(found))
         return json_response(model_metadata(model, found, classes), version=found)
 
@@ -64,14 +64,14 @@ def _add_inference(blueprint: Blueprint, engine: Engine, reader: ImageReader, mo
         check_model(name, model)
         body = request.get_data(cache=False)
         images, key = read_predict(body, reader)
-        answer = engine.infer(images, reference(version, label))
+        answer = engine.infer(images, VersionRef(version, label))
         content = {key: answer.probabilities.tolist(), "model_version": str(answer.version)}
         return json_response(content, version=answer.version)
 
     def classify(name: str, version: int | None = None, label: str = "") -> Response:
         check_model(name, model)
         images = read_examples(request.get_data(cache=False), reader)
-        answer = engine.infer(images, reference(version, label))
+        answer = engine.infer(images, VersionRef(version, label))
         found = results(answer.probabilities, engine.classes(answer.version))
         content = {"results": found, "model_version": str(answer.version)}
         return json_response(content, version=answer.version)

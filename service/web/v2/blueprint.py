@@ -8,6 +8,7 @@ from service import __version__
 from service.changes import Change
 from service.errors import InvalidRequest, ServiceError, TooMuchImage
 from service.ipc.messages import ClassName
+from service.reference import VersionRef
 from service.statistics import VersionStatistics
 from service.web.access import admin_only, who
 from service.web.answers import json_response
@@ -15,7 +16,7 @@ from service.web.engine import Engine
 from service.web.errors import error_response
 from service.web.images import ImageReader
 from service.web.routing import use_names
-from service.web.served_model import check_model, find_version, reference
+from service.web.served_model import check_model, find_version
 from service.web.v2 import metadata, repository
 from service.web.v2.request import HEADER_LENGTH, read_infer
 from service.web.v2.response import infer_response
@@ -69,21 +70,21 @@ def _add_model(blueprint: Blueprint, engine: Engine, reader: ImageReader, model:
     def about(name: str, version: int | None = None, label: str = "") -> Response:
         check_model(name, model)
         state = engine.state()
-        found = find_version(state, reference(version, label)).version
+        found = find_version(state, VersionRef(version, label)).version
         classes = len(engine.classes(found))
         versions = metadata.available(state)
         return json_response(metadata.model_metadata(model, versions, classes), version=found)
 
     def ready(name: str, version: int | None = None, label: str = "") -> Response:
         check_model(name, model)
-        found = find_version(engine.state(), reference(version, label))
+        found = find_version(engine.state(), VersionRef(version, label))
         is_ready = found.state == "AVAILABLE"
         content = {"name": model, "ready": is_ready}
         return json_response(content, status=200 if is_ready else 503)
 
     def config(name: str, version: int | None = None, label: str = "") -> Response:
         check_model(name, model)
-        found = find_version(engine.state(), reference(version, label)).version
+        found = find_version(engine.state(), VersionRef(version, label)).version
         content = metadata.model_config(model, reader.max_images, len(engine.classes(found)))
         return json_response(content, version=found)
 
@@ -102,7 +103,7 @@ def _add_infer(blueprint: Blueprint, engine: Engine, reader: ImageReader, model:
             request.mimetype,
             reader,
         )
-        ref = reference(version, label)
+        ref = VersionRef(version, label)
         answer = engine.infer(call.images, ref, timeout_s=call.timeout_s)
         classes: tuple[ClassName, ...] = engine.classes(answer.version) if call.classes else ()
         return infer_response(call, model, answer, classes)
@@ -120,7 +121,7 @@ def _add_statistics(blueprint: Blueprint, engine: Engine, model: str) -> None:
         check_model(name, model)
         counted = list(engine.statistics())
         if version is not None or label:
-            found = find_version(engine.state(), reference(version, label)).version
+            found = find_version(engine.state(), VersionRef(version, label)).version
             counted = [each for each in counted if each.version == found]
             counted = counted or [VersionStatistics(found)]
         return json_response(model_statistics(model, counted))
