@@ -12,11 +12,12 @@ import contextlib
 import logging
 import os
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.workers.base import Worker
 
-from service.lifecycle import keep_what_is_loaded
+from service.lifecycle import allow_open_files, keep_what_is_loaded
 from service.web.bridge import WsgiApp
 from service.web.connection import Connection
 from service.web.limits import HttpLimits
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.5
 BACKLOG = 2048
+# What a worker has open besides its clients: logs, counters, the engine, libraries.
+OTHER_FILES = 100
 
 
 class LoopHouse:
@@ -71,7 +74,7 @@ class GreenletWorker(Worker):
     async def _serve(self, service: Service) -> None:
         loop = asyncio.get_running_loop()
         stop = self._stop_signals(loop)
-        house = LoopHouse(service, service.http_limits, loop)
+        house = LoopHouse(service, _affordable(service.http_limits), loop)
         connecting = asyncio.create_task(service.stay_connected())
         servers = [
             await loop.create_server(lambda: Connection(house), sock=listener.sock, backlog=BACKLOG)
@@ -119,6 +122,12 @@ class GreenletWorker(Worker):
             loop.add_signal_handler(each, _leave_at_once)
         loop.add_signal_handler(signal.SIGUSR1, self.log.reopen_files)
         return stop
+
+
+def _affordable(limits: HttpLimits) -> HttpLimits:
+    """Return the limits, with no more connections than the system lets this process have."""
+    files = allow_open_files(limits.connections + OTHER_FILES)
+    return replace(limits, connections=min(limits.connections, files - OTHER_FILES))
 
 
 def _leave_at_once() -> Any:

@@ -17,6 +17,7 @@ from tests.system.running import STOP_S, Crowd, Service, publish, service
 pytestmark = pytest.mark.system
 
 DRAIN_S = 3
+SILENT_CLIENTS = 600
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def read_all(client: socket.socket) -> bytes:
 
 def test_hundreds_of_clients_that_say_nothing_hold_nobody_up(running: Service) -> None:
     with ExitStack() as clients:
-        for _ in range(300):
+        for _ in range(SILENT_CLIENTS):
             client = clients.enter_context(connect(running))
             client.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nx")
         with Crowd(running.url, clients=4) as crowd:
