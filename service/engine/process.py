@@ -20,7 +20,7 @@ from service.engine.follower import Follower
 from service.engine.lanes import Lanes, Outcome
 from service.engine.loading import LoadingPlan, VersionLoader
 from service.engine.manager import Lease, VersionManager
-from service.engine.pace import Pace, Start, Wait
+from service.engine.pace import Pace
 from service.engine.policy import State
 from service.engine.session import runtime_has_cuda
 from service.engine.source import StoreSource
@@ -73,10 +73,9 @@ class Engine:
         self._batcher = Batcher(
             queue_images=settings.queue_images, clock=time.monotonic, dropped=self._dropped
         )
-        self._pace = Pace(lanes=settings.lanes, max_batch=settings.max_batch, clock=time.monotonic)
+        self._pace = Pace(lanes=settings.lanes, max_batch=settings.max_batch)
         self._loop = asyncio.get_running_loop()
         self._looking = False
-        self._patience: asyncio.TimerHandle | None = None
         self._tally = Tally()
         self._lanes = Lanes(settings.lanes, finished=self._batch_finished)
 
@@ -140,10 +139,6 @@ class Engine:
         self._looking = False
         self._fill_lanes()
 
-    def _lose_patience(self) -> None:
-        self._patience = None
-        self._fill_lanes()
-
     def _lease(self, ref: VersionRef) -> Lease:
         try:
             return self._manager.lease(ref)
@@ -155,12 +150,8 @@ class Engine:
     def _fill_lanes(self) -> None:
         while self._lanes.free:
             step = self._pace.decide(self._batcher.queued_images, self._lanes.running)
-            if isinstance(step, Wait) and self._patience is None:
-                self._patience = self._loop.call_later(step.seconds, self._lose_patience)
-            if not isinstance(step, Start):
-                return
-            batch = self._batcher.next_batch(step.images)
-            if batch is None:
+            batch = self._batcher.next_batch(step.images) if step else None
+            if step is None or batch is None:
                 return
             now = time.monotonic()
             for each in batch.requests:
@@ -169,7 +160,7 @@ class Engine:
 
     def _batch_finished(self, batch: Batch, outcome: Outcome, took_s: float) -> None:
         # A lane that waits costs everybody, so the next batch starts first.
-        self._pace.ended(len(batch.requests), len(batch), took_s)
+        self._pace.ended(len(batch.requests), len(batch))
         self._fill_lanes()
         if isinstance(outcome, InferenceFailed):
             batch.fail(outcome)
