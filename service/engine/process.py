@@ -20,6 +20,7 @@ from service.engine.follower import Follower
 from service.engine.lanes import Lanes, Outcome
 from service.engine.loading import LoadingPlan, VersionLoader
 from service.engine.manager import Lease, VersionManager
+from service.engine.memory import keep_heaps_small
 from service.engine.pace import Pace
 from service.engine.policy import State
 from service.engine.session import runtime_has_cuda
@@ -258,6 +259,7 @@ def main() -> int:
     set_up_tracing(os.environ)
     sys.setswitchinterval(SWITCH_S)
     keep_what_is_loaded()
+    keep_heaps_small()
     try:
         asyncio.run(serve(settings))
     except NoSuchDevice as error:
