@@ -15,6 +15,16 @@ from pathlib import Path
 GC_ALLOCATIONS = 10_000
 
 _PR_SET_PDEATHSIG = 1
+
+# mallopt's parameters (malloc.h).
+_M_MMAP_THRESHOLD = -3
+_M_ARENA_MAX = -8
+
+# Weights, large bodies and images come in pieces of megabytes. Each gets pages of its own, which go
+# back when it is freed, instead of a place on a heap that stays as large as it ever was.
+_LARGE_BYTES = 1024 * 1024
+# Threads that come and go would leave a heap behind for every one of them.
+_HEAPS = 4
 _PR_SET_NAME = 15
 _PR_GET_NAME = 16
 
@@ -74,3 +84,11 @@ def socket_path(run_dir: Path) -> Path:
 def metrics_path(run_dir: Path) -> Path:
     """Return the folder where the processes leave their counters."""
     return run_dir / "metrics"
+
+
+def keep_heaps_small() -> None:
+    """Have what this process frees in large pieces go back to the system (glibc)."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+        mallopt(_M_ARENA_MAX, _HEAPS)

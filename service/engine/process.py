@@ -20,7 +20,6 @@ from service.engine.follower import Follower
 from service.engine.lanes import Lanes, Outcome
 from service.engine.loading import LoadingPlan, VersionLoader
 from service.engine.manager import Lease, VersionManager
-from service.engine.memory import keep_heaps_small
 from service.engine.pace import Pace
 from service.engine.policy import State
 from service.engine.session import runtime_has_cuda
@@ -42,7 +41,7 @@ from service.ipc.messages import (
     VersionDescription,
 )
 from service.ipc.server import Caller, listen
-from service.lifecycle import die_with_parent, keep_what_is_loaded, socket_path
+from service.lifecycle import die_with_parent, keep_heaps_small, keep_what_is_loaded, socket_path
 from service.logs import set_up_logging
 from service.reference import VersionRef
 from service.settings import PREFIX, Settings

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from service.ipc.client import EngineClient
-from service.lifecycle import socket_path
+from service.lifecycle import keep_heaps_small, socket_path
 from service.settings import Settings
-from service.web.allocator import give_large_blocks_back
 from service.web.app import create_app
 from service.web.bridge import Environ
 from service.web.engine import RemoteEngine
@@ -43,5 +42,5 @@ class Service:
 
 def create_service() -> Service:
     """Build the application from the environment."""
-    give_large_blocks_back()
+    keep_heaps_small()
     return Service(Settings.from_environment(os.environ))
