@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import struct
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import msgspec
 import numpy as np
@@ -44,6 +44,33 @@ class Kind(enum.IntEnum):
     SHELF = 21
     FACTS = 22
     STATISTICS = 23
+
+
+# --- the two shapes that most messages have ---------------------------------------------------
+
+
+class _Bare:
+    __slots__ = ()
+
+    def payload(self) -> tuple[Part, ...]:
+        """Return nothing: the frame's head says it all."""
+        return ()
+
+    @classmethod
+    def parse(cls, payload: bytes) -> Self:  # noqa: ARG003 - the same shape for every message
+        """Read nothing."""
+        return cls()
+
+
+class _Json(msgspec.Struct, frozen=True):
+    def payload(self) -> tuple[Part, ...]:
+        """Return the message as JSON."""
+        return (msgspec.json.encode(self),)
+
+    @classmethod
+    def parse(cls, payload: bytes) -> Self:
+        """Read what `payload` wrote."""
+        return msgspec.json.decode(payload, type=cls)
 
 
 # --- what a worker sends ---------------------------------------------------------------------
@@ -86,41 +113,17 @@ class Infer:
 
 
 @dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(_Bare):
     """Whoever sent the request of this frame's number has gone; no answer is expected."""
 
     kind: ClassVar[Kind] = Kind.CANCEL
 
-    def payload(self) -> tuple[Part, ...]:
-        """Return nothing: the frame's number says it all."""
-        return ()
-
-    @classmethod
-    def parse(cls, payload: bytes) -> Cancel:  # noqa: ARG003 - the same shape for every message
-        """Read nothing."""
-        return cls()
-
 
 @dataclass(frozen=True, slots=True)
-class AskStatus:
+class AskStatus(_Bare):
     """Ask for the state of every version; answered with EngineState."""
 
     kind: ClassVar[Kind] = Kind.STATUS
-
-    def payload(self) -> tuple[Part, ...]:
-        """Return nothing: the frame's kind says it all."""
-        return ()
-
-    @classmethod
-    def parse(cls, payload: bytes) -> AskStatus:  # noqa: ARG003 - the same shape for every message
-        """Read nothing."""
-        return cls()
-
-
-class _Json(msgspec.Struct, frozen=True):
-    def payload(self) -> tuple[Part, ...]:
-        """Return the message as JSON."""
-        return (msgspec.json.encode(self),)
 
 
 class AskDescription(_Json, frozen=True):
@@ -130,32 +133,19 @@ class AskDescription(_Json, frozen=True):
 
     version: int
 
-    @classmethod
-    def parse(cls, payload: bytes) -> AskDescription:
-        """Read what `payload` wrote."""
-        return msgspec.json.decode(payload, type=cls)
 
-
-class AskFacts(_Json, frozen=True):
+@dataclass(frozen=True, slots=True)
+class AskFacts(_Bare):
     """Ask what the shelf says about its versions; answered with Facts."""
 
     kind: ClassVar[Kind] = Kind.ASK_FACTS
 
-    @classmethod
-    def parse(cls, payload: bytes) -> AskFacts:
-        """Read what `payload` wrote."""
-        return msgspec.json.decode(payload, type=cls)
 
-
-class AskStatistics(_Json, frozen=True):
+@dataclass(frozen=True, slots=True)
+class AskStatistics(_Bare):
     """Ask what was counted for each version; answered with Statistics."""
 
     kind: ClassVar[Kind] = Kind.ASK_STATISTICS
-
-    @classmethod
-    def parse(cls, payload: bytes) -> AskStatistics:
-        """Read what `payload` wrote."""
-        return msgspec.json.decode(payload, type=cls)
 
 
 class Administer(_Json, frozen=True):
@@ -168,11 +158,6 @@ class Administer(_Json, frozen=True):
 
     by: str
     change: Change | None = None
-
-    @classmethod
-    def parse(cls, payload: bytes) -> Administer:
-        """Read what `payload` wrote."""
-        return msgspec.json.decode(payload, type=cls)
 
 
 # --- what the engine sends -------------------------------------------------------------------
@@ -234,11 +219,6 @@ class EngineState(_Json, frozen=True):
     store_problem: str = ""
     device: str = "cpu"
 
-    @classmethod
-    def parse(cls, payload: bytes) -> EngineState:
-        """Read what `payload` wrote."""
-        return msgspec.json.decode(payload, type=cls)
-
 
 class ClassName(msgspec.Struct, frozen=True):
     """One output of the model: its WordNet id and its readable name."""
@@ -255,11 +235,6 @@ class VersionDescription(_Json, frozen=True):
     version: int
     classes: tuple[ClassName, ...]
 
-    @classmethod
-    def parse(cls, payload: bytes) -> VersionDescription:
-        """Read what `payload` wrote."""
-        return msgspec.json.decode(payload, type=cls)
-
 
 class Shelf(_Json, frozen=True):
     """What the catalog says now."""
@@ -267,11 +242,6 @@ class Shelf(_Json, frozen=True):
     kind: ClassVar[Kind] = Kind.SHELF
 
     state: ShelfState
-
-    @classmethod
-    def parse(cls, payload: bytes) -> Shelf:
-        """Read what `payload` wrote."""
-        return msgspec.json.decode(payload, type=cls)
 
 
 class Facts(_Json, frozen=True):
@@ -281,11 +251,6 @@ class Facts(_Json, frozen=True):
 
     versions: tuple[VersionFacts, ...]
 
-    @classmethod
-    def parse(cls, payload: bytes) -> Facts:
-        """Read what `payload` wrote."""
-        return msgspec.json.decode(payload, type=cls)
-
 
 class Statistics(_Json, frozen=True):
     """What was counted for each version, ascending."""
@@ -293,11 +258,6 @@ class Statistics(_Json, frozen=True):
     kind: ClassVar[Kind] = Kind.STATISTICS
 
     versions: tuple[VersionStatistics, ...]
-
-    @classmethod
-    def parse(cls, payload: bytes) -> Statistics:
-        """Read what `payload` wrote."""
-        return msgspec.json.decode(payload, type=cls)
 
 
 class Failure(_Json, frozen=True):
@@ -307,11 +267,6 @@ class Failure(_Json, frozen=True):
 
     code: str
     message: str
-
-    @classmethod
-    def parse(cls, payload: bytes) -> Failure:
-        """Read what `payload` wrote."""
-        return msgspec.json.decode(payload, type=cls)
 
     @classmethod
     def of(cls, error: ServiceError) -> Failure:
