@@ -16,6 +16,7 @@ import pytest
 
 from model_store import InvalidVersion, ModelStore, open_store
 from model_store.conversion import check_convertible, check_environment
+from tests.eventually import eventually
 from tests.strangers import CLASSES, write_module, write_names
 from training.backend import tf
 from training.evaluation.variants import open_onnx
@@ -146,7 +147,8 @@ def test_a_conversion_that_is_stopped_leaves_no_process_and_no_folder(
         assert process.wait(10) == 128 + number
     # The converter, and unless the signal came before it, what it translates with.
     assert began
-    assert not [each for each in began if each.is_running()]
+    # Their parents are gone, so that another process has to take note of their ends.
+    eventually(lambda: not any(each.is_running() for each in began), within_s=10, what="their ends")
     assert list(temporary.glob("hotshelf-*")) == []
 
 
