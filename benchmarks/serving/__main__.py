@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import platform
 import statistics
 import subprocess
@@ -53,7 +54,8 @@ def main() -> int:
     for name, result in results.items():
         show(name, result)
     if options.save:
-        command = "serving " + " ".join(sys.argv[1:])
+        # Folders of this machine mean nothing elsewhere.
+        command = "serving " + re.sub(r"[^ =]*/", "", " ".join(sys.argv[1:]))
         print(write_results("serving", command=command, machine=machine(), results=results))
     return 0
 
@@ -113,8 +115,9 @@ def measure(
             f"errors_{count}": seen.errors,
             f"others_percent_{count}": others,
         }
-        # A single client's images run in the engine's main thread, where they can't be told apart.
-        if count > 1:
+        # A single client's images run in the engine's main thread, where they can't be told apart;
+        # nor can they be in the peers, whose threads have no names.
+        if count > 1 and used.inference_s:
             outside_s = used.total_s - used.inference_s
             figures[f"cpu_outside_ms_{count}"] = 1000 * outside_s / seen.requests
     seen, _, _ = load(pid, url, bulk, BULK_CONNECTIONS, options.seconds)
