@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
-from common import MAX_BATCH, Model, answer, read
 from fastapi import FastAPI, Request, Response
+from shared_model import MAX_BATCH, Model, answer, read
 
 Job = tuple[Any, "asyncio.Future[Any]"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from common import MAX_BATCH, Model, answer, read
 from mosec import Runtime, Server, Worker
+from shared_model import MAX_BATCH, Model, answer, read
 
 # Mosec waits at least a millisecond for company; longer windows were slower.
 WAIT_MS = 1
