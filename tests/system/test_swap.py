@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 import requests
 
-from model_store import ModelStore
+from model_store import ModelStore, open_store
+from model_store.layout import CATALOG
 from tests.eventually import eventually
-from tests.system.running import POLL_S, Crowd, publish, service
+from tests.system.running import Crowd, publish, service
 
 pytestmark = pytest.mark.system
 
@@ -61,14 +63,17 @@ def test_a_broken_version_changes_nothing_but_the_status(
 
 
 def damage_next_version(store: ModelStore, tmp_path: Path) -> None:
-    """Flip a bit in version 2 before the service can have seen it: publish elsewhere, then move."""
-    shelf = Path(store.url.removeprefix("file://"))
-    publish(store, tmp_path / "2", favours=2)
-    model = shelf / "resnet50" / "2" / "model.onnx"
+    """Flip a bit in version 2 before the service can see it: publish elsewhere, then move."""
+    shelf, elsewhere = Path(store.url.removeprefix("file://")), tmp_path / "elsewhere"
+    shutil.copytree(shelf, elsewhere)
+    assert publish(open_store(f"file://{elsewhere}"), tmp_path / "2", favours=2) == 2
+    model = elsewhere / "resnet50" / "2" / "model.onnx"
     content = bytearray(model.read_bytes())
     content[-50] ^= 1
     model.chmod(0o644)
     model.write_bytes(content)
+    for moved in ("2", CATALOG):
+        (elsewhere / "resnet50" / moved).rename(shelf / "resnet50" / moved)
 
 
 def wait_for_error(running_url: str) -> str:
@@ -77,7 +82,7 @@ def wait_for_error(running_url: str) -> str:
         found = [each["status"]["error_message"] for each in versions["model_version_status"]]
         return "".join(found)
 
-    return eventually(error, within_s=20 * POLL_S, what="the status says what is wrong")
+    return eventually(error, within_s=20, what="the status says what is wrong")
 
 
 def test_the_service_starts_from_its_cache_while_the_store_is_away(
