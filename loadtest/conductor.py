@@ -1,0 +1,135 @@
+"""The one process that leads a run: sets the rate, gathers measurements, and judges in the end."""
+
+from __future__ import annotations
+
+import time
+import urllib.request
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import gevent
+import psutil
+
+from loadtest.knee import KneeSearch
+from loadtest.memory import listener, resident_mb, told_mb
+from loadtest.objectives import parse_objectives, with_defaults
+from loadtest.run import Run
+from loadtest.verdict import judge_tally
+
+RATE = "hotshelf_rate"
+_LOOK_S = 1.0
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# The first answers at a new rate still come from the old one.
+_SETTLE_S = 1.0
+_ASKED = (
+    "host", "slo", "mix", "shape", "rate", "num_users", "run_time", "batch", "pause", "images",
+    "model", "label", "step",
+)  # fmt: skip
+
+
+class Conductor:
+    """Leads one run of an environment's local or master runner."""
+
+    def __init__(self, environment: Any) -> None:
+        self._environment = environment
+        self._options = environment.parsed_options
+        self._rate = -1.0
+        self._begun_s = time.perf_counter()
+        self._watching: Any = None
+        self._search: KneeSearch | None = None
+        self._step_begun_s = 0.0
+        self.run = self._new_run()
+
+    def start(self) -> None:
+        """Begin a run."""
+        self.run = self._new_run()
+        self._begun_s = time.perf_counter()
+        self._rate, self._search = -1.0, None
+        if self._options.watch_memory == "yes":
+            self._watching = gevent.spawn(self._watch_memory)
+
+    def stop(self) -> None:
+        """Note how long it took; nothing is measured any more."""
+        self.run.duration_s = self.seconds
+        if self._watching is not None:
+            self._watching.kill()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the run began."""
+        return time.perf_counter() - self._begun_s
+
+    def set_rate(self, rate: float) -> None:
+        """Have all processes together begin so many requests a second."""
+        rate = round(rate, 3)
+        if rate == self._rate:
+            return
+        self._rate = rate
+        self.run.levels.append((self.seconds, rate))
+        runner = self._environment.runner
+        processes = getattr(runner, "worker_count", 1) or 1
+        runner.send_message(RATE, {"rate": rate / processes})
+
+    def set_users(self, users: int) -> None:
+        """Note how many users there are to be."""
+        if not self.run.levels or self.run.levels[-1][1] != users:
+            self.run.levels.append((self.seconds, users))
+
+    def search_knee(self) -> bool:
+        """Look whether a step of the search is over; return False once the knee is known."""
+        if self._search is None:
+            self._search = KneeSearch(self._options.rate or 10.0)
+            self._step_begun_s = self.seconds
+        elif self.seconds - self._step_begun_s >= self._options.step:
+            self._search.tell(self._broke_since(self._step_begun_s + _SETTLE_S))
+            self.run.knee = list(self._search.steps)
+            self._step_begun_s = self.seconds
+        if self._search.is_over:
+            return False
+        self.set_rate(self._search.rate)
+        return True
+
+    def _broke_since(self, since_s: float) -> str:
+        """Return the objectives that didn't hold since a time, '' if all did."""
+        objectives = with_defaults(parse_objectives(self._options.slo))
+        until_s = self.seconds
+        for scenario in self.run.timeline.scenarios():
+            tally = self.run.timeline.total(scenario, since_s=since_s, until_s=until_s)
+            for each in judge_tally(tally, until_s - since_s, objectives, scenario):
+                if not each.holds:
+                    return f"{scenario}: {each}"
+        began = self.run.timeline.total(since_s=since_s, until_s=until_s).requests
+        wanted = self._rate * (until_s - since_s)
+        # What comes slower than it is sent has not been answered yet.
+        if began < 0.9 * wanted:
+            return f"{began / (until_s - since_s):,.0f}/s were answered"
+        return ""
+
+    def _new_run(self) -> Run:
+        asked = {name: getattr(self._options, name, None) for name in _ASKED}
+        asked["host"] = self._environment.host or asked["host"]
+        return Run(datetime.now(UTC).isoformat(timespec="seconds"), asked)
+
+    def _watch_memory(self) -> None:
+        place = urlsplit(self._environment.host or "")
+        process = None
+        if place.hostname in _LOOPBACK:
+            try:
+                process = listener(place.port or 80)
+            except psutil.AccessDenied:
+                self.run.notes.append("the service's processes may not be looked at from here")
+        while True:
+            found = resident_mb(process) if process else told_mb(_metrics(self._environment.host))
+            if found:
+                self.run.memory.append((self.seconds, found))
+            gevent.sleep(_LOOK_S)
+
+
+def _metrics(host: str) -> str:
+    try:
+        with urllib.request.urlopen(f"{host}/metrics", timeout=5) as answer:  # noqa: S310
+            text: str = answer.read().decode()
+            return text
+    except OSError:
+        return ""

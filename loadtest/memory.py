@@ -1,0 +1,81 @@
+"""Memory of the service: of its processes where they run here, else as it tells itself."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import TypeAlias
+
+import psutil
+
+# (s since the run began, MB)
+Sample: TypeAlias = tuple[float, float]
+
+# What a service needs once, when load comes, is no leak.
+WARM_UP_SHARE = 0.3
+FEWEST_SAMPLES = 6
+_RESIDENT = re.compile(r"^hotshelf_process_resident_memory_bytes\{[^}]*\} (\S+)$", re.MULTILINE)
+
+
+def growth_mb_per_min(samples: Sequence[Sample]) -> float | None:
+    """Return how memory grows after the warm-up, None if there is too little to say.
+
+    It is the median of the slopes between all pairs (Theil–Sen): a step, such as a version that is
+    loaded, isn't taken for a leak.
+    """
+    if not samples:
+        return None
+    begin = samples[0][0] + WARM_UP_SHARE * (samples[-1][0] - samples[0][0])
+    kept = [each for each in samples if each[0] >= begin]
+    if len(kept) < FEWEST_SAMPLES:
+        return None
+    step = max(1, len(kept) // 200)
+    slopes = [
+        (after[1] - before[1]) / (after[0] - before[0])
+        for before, after in combinations(kept[::step], 2)
+        if after[0] > before[0]
+    ]
+    return statistics.median(slopes) * 60
+
+
+def listener(port: int) -> psutil.Process | None:
+    """Return the first of the processes here that listen on a port and descend from one another."""
+    pids = {
+        each.pid
+        for each in psutil.net_connections("tcp")
+        if each.status == psutil.CONN_LISTEN and each.laddr and each.laddr[1] == port and each.pid
+    }
+    if not pids:
+        return None
+    process = psutil.Process(min(pids))
+    while (parent := process.parent()) is not None and parent.pid in pids:
+        process = parent
+    return process
+
+
+def resident_mb(process: psutil.Process) -> float | None:
+    """Return the memory of a process and all below it, None once it has ended."""
+    try:
+        pids = [process.pid, *(each.pid for each in process.children(recursive=True))]
+    except psutil.NoSuchProcess:
+        return None
+    return sum(map(_resident_mb, pids))
+
+
+def told_mb(metrics: str) -> float | None:
+    """Return what a service's `/metrics` say that its processes take, None if they don't."""
+    values = _RESIDENT.findall(metrics)
+    return sum(map(float, values)) / 1e6 if values else None
+
+
+def _resident_mb(pid: int) -> float:
+    """Private memory and the process' share of what it shares, so that nothing counts twice."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0.0
+    found = re.search(r"^Pss:\s+(\d+) kB$", text, re.MULTILINE)
+    return int(found[1]) * 1024 / 1e6 if found else 0.0

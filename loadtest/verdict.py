@@ -1,0 +1,167 @@
+"""Pass or fail: each scenario against its objectives, in one line that names what broke."""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from loadtest.health import bottleneck
+from loadtest.measurements import Tally
+from loadtest.memory import growth_mb_per_min
+from loadtest.objectives import Objective, in_force, parse_objectives, with_defaults
+from loadtest.run import Run, summary
+
+_TIMES = ("p50", "p90", "p95", "p99", "p99.9", "max", "mean", "stall")
+
+
+class Outcome(enum.Enum):
+    """What a run showed; the value is its exit code."""
+
+    PASS = 0
+    FAIL = 1
+    INCONCLUSIVE = 3
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One objective of one scenario ('': the whole): what was measured, and whether it held.
+
+    `remark` says what stood behind a value that broke it.
+    """
+
+    scenario: str
+    objective: Objective
+    value: str
+    holds: bool
+    remark: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.value}, not {self.objective.compare}{_bound(self.objective)}"
+        return text + (f" ({self.remark})" if self.remark else "")
+
+    @property
+    def is_about_speed(self) -> bool:
+        """Whether a slow load generator could have caused it."""
+        return self.objective.metric in (*_TIMES, "rate")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome, every judgement behind it, and in what way the generator was the bottleneck."""
+
+    outcome: Outcome
+    judgements: tuple[Judgement, ...]
+    bottleneck: str
+    line: str
+
+    @property
+    def broken(self) -> list[Judgement]:
+        """What didn't hold."""
+        return [each for each in self.judgements if not each.holds]
+
+
+def judge(run: Run) -> Verdict:
+    """Judge a run by the objectives it was given and the default ones."""
+    objectives = with_defaults(parse_objectives(run.asked["slo"]))
+    judgements = tuple(_judge_all(run, objectives))
+    total = run.total()
+    late_share = total.late / total.requests if total.requests else 0.0
+    p99_ms = total.latencies.quantile_ms(0.99)
+    limit = bottleneck(run.health, p99_ms, late_share)
+    broken = [each for each in judgements if not each.holds]
+    if not total.requests:
+        outcome = Outcome.FAIL
+    elif not broken:
+        outcome = Outcome.PASS
+    elif limit and all(each.is_about_speed for each in broken):
+        outcome = Outcome.INCONCLUSIVE
+    else:
+        outcome = Outcome.FAIL
+    return Verdict(outcome, judgements, limit, _line(outcome, run, broken, limit))
+
+
+def judge_tally(
+    tally: Tally, duration_s: float, objectives: tuple[Objective, ...], scenario: str
+) -> Iterator[Judgement]:
+    """Judge what one scenario did in some time by the objectives that are in force for it."""
+    figures = summary(tally, duration_s)
+    for objective in in_force(objectives, scenario):
+        metric = objective.metric
+        if metric in _TIMES:
+            if tally.latencies.count:
+                value = figures[f"{metric}_ms"]
+                shown = f"{metric} {show_ms(value)}"
+                yield Judgement(scenario, objective, shown, objective.holds(value))
+        elif metric == "rate":
+            shown = f"{figures['rate']:,.1f}/s"
+            yield Judgement(scenario, objective, shown, objective.holds(figures["rate"]))
+        elif metric in ("errors", "wrong"):
+            kinds = tally.errors if metric == "errors" else tally.wrong
+            yield _judge_count(scenario, objective, kinds, tally.requests)
+
+
+def show_ms(value: float) -> str:
+    """Return a time as people read it."""
+    if value >= 10_000:
+        return f"{value / 1000:.1f} s"
+    return f"{value:,.0f} ms" if value >= 100 else f"{value:.3g} ms"
+
+
+def _judge_all(run: Run, objectives: tuple[Objective, ...]) -> Iterator[Judgement]:
+    for scenario in run.timeline.scenarios():
+        yield from judge_tally(run.total(scenario), run.duration_s, objectives, scenario)
+    for each in judge_tally(run.total(), run.duration_s, objectives, ""):
+        knee = max((step.rate for step in run.knee if not step.broke), default=0.0)
+        yield _of_knee(each, knee) if each.objective.metric == "rate" and run.knee else each
+    growth = growth_mb_per_min(run.memory)
+    for objective in in_force(objectives, ""):
+        if objective.metric == "memory" and growth is not None:
+            shown = f"memory grew by {growth:.1f} MB/min"
+            yield Judgement("", objective, shown, objective.holds(growth))
+
+
+def _of_knee(judgement: Judgement, knee: float) -> Judgement:
+    """A search for the knee is judged by what it found, not by all the rates it tried."""
+    objective = judgement.objective
+    return Judgement("", objective, f"knee at {knee:,.1f}/s", objective.holds(knee))
+
+
+def _judge_count(
+    scenario: str, objective: Objective, kinds: Counter[str], requests: int
+) -> Judgement:
+    count = kinds.total()
+    share = 100 * count / requests if requests else 0.0
+    holds = objective.holds(share if objective.is_share else count)
+    shown = f"{count:,} {objective.metric} of {requests:,}"
+    if objective.is_share:
+        shown += f" ({share:.2g}%)"
+    remark = ", ".join(f"{count:,} × {kind}" for kind, count in kinds.most_common(3))
+    return Judgement(scenario, objective, shown, holds, remark)
+
+
+def _bound(objective: Objective) -> str:
+    return str(objective).partition(objective.compare)[2]
+
+
+def _line(outcome: Outcome, run: Run, broken: list[Judgement], limit: str) -> str:
+    total = run.total()
+    if not total.requests:
+        return "FAIL  no request ended; is the service there?"
+    figures = summary(total, run.duration_s)
+    did = (
+        f"{total.requests:,} requests in {run.duration_s:,.0f} s, {figures['rate']:,.1f}/s,"
+        f" p99 {show_ms(figures['p99_ms'])}, {total.errors.total():,} errors,"
+        f" {total.wrong.total():,} wrong"
+    )
+    if run.knee:
+        did = f"knee at {max((s.rate for s in run.knee if not s.broke), default=0):,.1f}/s; " + did
+    note = f"; the load generator was the bottleneck: {limit}" if limit else ""
+    if outcome is Outcome.PASS:
+        return f"PASS  {did}{note}"
+    said: dict[str, list[str]] = {}
+    for each in broken:
+        said.setdefault(str(each), []).append(each.scenario or "all")
+    what = "; ".join(f"{', '.join(names)}: {text}" for text, names in said.items())
+    return f"{outcome.name}  {what}{note}"

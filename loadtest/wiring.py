@@ -1,0 +1,131 @@
+"""Connects the parts of a run with Locust's events, in each kind of process.
+
+A process that generates load has a session and an agent; the one that leads has a conductor. Where
+a run has one process it is both, otherwise workers send their measurements with Locust's reports.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import gevent
+from locust.runners import MasterRunner, WorkerRunner
+
+from loadtest.agent import Agent
+from loadtest.conductor import RATE, Conductor
+from loadtest.ending import end, say
+from loadtest.mix import parse_mix
+from loadtest.session import SessionError, prepare
+
+_REPORT = "hotshelf"
+_ONLY_PROCESS = "the load generator"
+_TAKE_S = 0.5
+NOT_STARTED_EXIT_CODE = 2
+
+
+def connect(environment: Any, scenarios: Sequence[Any]) -> None:
+    """Have this process play its part in the runs that come; exit if the first one can't begin."""
+    runner = environment.runner
+    leads, generates = not isinstance(runner, WorkerRunner), not isinstance(runner, MasterRunner)
+    if leads:
+        _choose(environment, scenarios)
+        _lead(environment, is_alone=generates)
+    if generates:
+        _generate(environment)
+    if leads and environment.host:
+        _check(environment)
+
+
+def _check(environment: Any) -> None:
+    """End at once, with a reason, where no request could be right."""
+    try:
+        prepare(environment.host, environment.parsed_options)
+    except SessionError as error:
+        say(f"The load test can't begin: {error}")
+        sys.exit(NOT_STARTED_EXIT_CODE)
+
+
+def _choose(environment: Any, scenarios: Sequence[Any]) -> None:
+    """Leave the scenarios that have a weight, and those of other origin."""
+    options = environment.parsed_options
+    if options.mix:
+        weights = parse_mix(options.mix, [each.scenario for each in scenarios])
+        for each in scenarios:
+            each.weight = weights.get(each.scenario, 0)
+    environment.user_classes = [each for each in environment.user_classes if each.weight]
+
+
+def _lead(environment: Any, *, is_alone: bool) -> None:
+    conductor = environment.conductor = Conductor(environment)
+
+    def take_own() -> None:
+        while True:
+            gevent.sleep(_TAKE_S)
+            conductor.run.add(_ONLY_PROCESS, environment.agent.take())
+
+    taking: list[Any] = []
+
+    def begin(**_: Any) -> None:
+        conductor.start()
+        if is_alone:
+            taking.append(gevent.spawn(take_own))
+
+    def finish(**_: Any) -> None:
+        gevent.killall(taking)
+        if is_alone:
+            conductor.run.add(_ONLY_PROCESS, environment.agent.take())
+        conductor.stop()
+
+    def reported(client_id: str, data: dict[str, Any]) -> None:
+        if _REPORT in data:
+            host = client_id.rpartition("_")[0]
+            number = environment.runner.get_worker_index(client_id) + 1
+            conductor.run.add(f"process {number} on {host}", data.pop(_REPORT))
+
+    environment.events.test_start.add_listener(begin)
+    environment.events.test_stop.add_listener(finish)
+    environment.events.worker_report.add_listener(reported)
+    environment.events.quitting.add_listener(lambda **_: end(environment))
+
+
+def _generate(environment: Any) -> None:
+    # The first rate may be told before users and agent are there.
+    rate = 0.0
+
+    def begin(**_: Any) -> None:
+        try:
+            environment.session = prepare(environment.host, environment.parsed_options)
+        except SessionError as error:
+            say(f"No load from this process: {error}")
+            environment.runner.quit()
+            return
+        environment.agent = Agent(environment.session, environment)
+        environment.agent.start()
+        environment.agent.change_rate(rate)
+
+    def report(data: dict[str, Any], **_: Any) -> None:
+        if hasattr(environment, "agent"):
+            data[_REPORT] = environment.agent.take()
+
+    def heard(**request: Any) -> None:
+        environment.agent.heard(**request)
+
+    def finish(**_: Any) -> None:
+        environment.agent.stop()
+
+    def told_rate(msg: Any, **_: Any) -> None:
+        nonlocal rate
+        rate = msg.data["rate"]
+        if hasattr(environment, "agent"):
+            environment.agent.change_rate(rate)
+
+    environment.events.test_start.add_listener(begin)
+    environment.events.test_stop.add_listener(finish)
+    environment.events.request.add_listener(heard)
+    environment.events.report_to_master.add_listener(report)
+    environment.runner.register_message(RATE, told_rate)
+    if isinstance(environment.runner, WorkerRunner):
+        # The verdict is the leader's; requests that failed here are in it.
+        environment.process_exit_code = 0
