@@ -47,9 +47,9 @@ data: .venv/training/.installed  ## download Tiny ImageNet and prepare it, or ta
 train: .venv/training/.installed  ## train on Tiny ImageNet and publish to the shelf (ARGS='--epochs 5 …')
 	@$(TRAINING) -m training train --preset tiny-imagenet-cpu --store "$(HOTSHELF_STORE)" $(ARGS)
 
-loadtest: .venv/loadtest/.installed  ## send load to a running service for 30 s (PORT=, ARGS='--users 64 …')
-	@$(LOADTEST) -m locust -f loadtest/locustfile.py --headless --host http://127.0.0.1:$(PORT) \
-		--users 32 --spawn-rate 32 --run-time 30s --only-summary $(ARGS)
+loadtest: .venv/loadtest/.installed .venv/service/.installed  ## two minutes of load with a verdict (PORT=, ARGS='--users 64 …', ARGS=--web)
+	@$(LOADTEST) -m loadtest run --url http://127.0.0.1:$(PORT) \
+		--start "$(MAKE) --no-print-directory run PORT=$(PORT)" $(ARGS)
 
 test: .venv/training/.developing .venv/training/.horovod .venv/service/.installed .venv/clients/.installed tests/azurite/node_modules/.package-lock.json tests/axe/node_modules/.package-lock.json  ## run all tests (ARGS='-k name')
 	@tools/install_programs.sh

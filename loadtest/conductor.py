@@ -37,6 +37,7 @@ class Conductor:
         self._rate = -1.0
         self._begun_s = time.perf_counter()
         self._watching: Any = None
+        self._notes: list[str] = []
         self._search: KneeSearch | None = None
         self._step_begun_s = 0.0
         self.run = self._new_run()
@@ -54,6 +55,15 @@ class Conductor:
         self.run.duration_s = self.seconds
         if self._watching is not None:
             self._watching.kill()
+
+    def note(self, text: str) -> None:
+        """Have all runs say something beside their verdict."""
+        self._notes.append(text)
+
+    @property
+    def is_open_loop(self) -> bool:
+        """Whether levels are requests a second; users otherwise."""
+        return bool(self._options.rate) or self._options.shape == "knee"
 
     @property
     def seconds(self) -> float:
@@ -109,7 +119,8 @@ class Conductor:
     def _new_run(self) -> Run:
         asked = {name: getattr(self._options, name, None) for name in _ASKED}
         asked["host"] = self._environment.host or asked["host"]
-        return Run(datetime.now(UTC).isoformat(timespec="seconds"), asked)
+        begun_at = datetime.now(UTC).isoformat(timespec="seconds")
+        return Run(begun_at, asked, notes=list(self._notes))
 
     def _watch_memory(self) -> None:
         place = urlsplit(self._environment.host or "")

@@ -13,12 +13,32 @@ from locust import events
 
 from loadtest.load_shape import Shape
 from loadtest.options import add_options
+from loadtest.scenarios.batches import Batches
+from loadtest.scenarios.console import ConsoleVisitor
+from loadtest.scenarios.misbehaving import Misbehaving
+from loadtest.scenarios.operator import Operator
+from loadtest.scenarios.pinned import Labels, PinnedVersions
+from loadtest.scenarios.protocols import OpenInference, TensorFlowServing
+from loadtest.scenarios.publisher import Publisher
 from loadtest.scenarios.single import SingleImages
+from loadtest.scenarios.tensors import Tensors
 from loadtest.wiring import connect
 
-__all__ = ["Shape", "SingleImages"]
-
-SCENARIOS = (SingleImages,)
+SCENARIOS = (
+    SingleImages,
+    Batches,
+    Tensors,
+    PinnedVersions,
+    Labels,
+    TensorFlowServing,
+    OpenInference,
+    ConsoleVisitor,
+    Misbehaving,
+    Operator,
+    Publisher,
+)
+# Locust looks at this file's names for users and a shape.
+__all__ = [each.__name__ for each in (*SCENARIOS, Shape)]
 
 
 @events.init_command_line_parser.add_listener

@@ -92,14 +92,13 @@ class Timeline:
 
     def total(self, scenario: str = "", *, since_s: float = 0, until_s: float = 1e12) -> Tally:
         """Return the sum over a scenario ('': all of them) and the windows that begin in a time."""
-        tallies = (
+        return sum_up(
             tally
             for number, window in self.windows.items()
             if since_s <= number * self.width_s < until_s
             for name, tally in window.items()
             if scenario in ("", name)
         )
-        return _sum(tallies)
 
     def by_window(self, scenario: str = "") -> Iterator[tuple[float, Tally]]:
         """Yield each window's begin in s (without gaps) and the sum over a scenario, or all."""
@@ -109,8 +108,15 @@ class Timeline:
             window = self.windows.get(number, {})
             yield (
                 number * self.width_s,
-                _sum(tally for name, tally in window.items() if scenario in ("", name)),
+                sum_up(tally for name, tally in window.items() if scenario in ("", name)),
             )
+
+    def requests(self) -> list[int]:
+        """Return how many requests ended in each window, without gaps."""
+        return [
+            sum(tally.requests for tally in self.windows.get(number, {}).values())
+            for number in range(max(self.windows, default=-1) + 1)
+        ]
 
     def to_plain(self) -> dict[str, Any]:
         """Return what `from_plain` makes an equal one of."""
@@ -139,7 +145,8 @@ class Timeline:
         self.merge(Timeline(old_width_s, before))
 
 
-def _sum(tallies: Iterable[Tally]) -> Tally:
+def sum_up(tallies: Iterable[Tally]) -> Tally:
+    """Return what all of them counted together."""
     total = Tally()
     for tally in tallies:
         total.merge(tally)

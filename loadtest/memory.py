@@ -16,7 +16,7 @@ Sample: TypeAlias = tuple[float, float]
 
 # What a service needs once, when load comes, is no leak.
 WARM_UP_SHARE = 0.3
-FEWEST_SAMPLES = 6
+SHORTEST_S = 20.0
 _RESIDENT = re.compile(r"^hotshelf_process_resident_memory_bytes\{[^}]*\} (\S+)$", re.MULTILINE)
 
 
@@ -30,7 +30,7 @@ def growth_mb_per_min(samples: Sequence[Sample]) -> float | None:
         return None
     begin = samples[0][0] + WARM_UP_SHARE * (samples[-1][0] - samples[0][0])
     kept = [each for each in samples if each[0] >= begin]
-    if len(kept) < FEWEST_SAMPLES:
+    if kept[-1][0] - kept[0][0] < SHORTEST_S:
         return None
     step = max(1, len(kept) // 200)
     slopes = [

@@ -17,6 +17,8 @@ SHAPES = (*LEVELS, "knee")
 
 def add_options(parser: Any, scenarios: list[str]) -> None:
     """Add our options to Locust's parser; values stay texts and numbers, which travel."""
+    # All users at once: ramps are for --shape.
+    parser.set_defaults(spawn_rate=100.0)
     add = parser.add_argument
     add(
         "--slo",
@@ -63,12 +65,6 @@ def add_options(parser: Any, scenarios: list[str]) -> None:
         type=_number(0),
         default=0.0,
         help="seconds after a swap in which the old version may answer (several services)",
-    )
-    add(
-        "--weighted",
-        choices=("no", "yes"),
-        default="no",
-        help="yes: weights share requests out among versions, so that none of them is too old",
     )
     add("--store", default="", help="shelf that the publisher publishes to (in --mix: publisher=1)")
     add("--publish-every", type=_number(1), default=30.0, help="seconds between its versions")

@@ -9,7 +9,7 @@ from typing import Any
 
 from loadtest.health import ProcessHealth
 from loadtest.knee import Step
-from loadtest.measurements import Tally, Timeline
+from loadtest.measurements import Tally, Timeline, sum_up
 from loadtest.recorder import Example
 
 FORMAT = 1
@@ -34,10 +34,12 @@ class Run:
     knee: list[Step] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    # Kept beside the timeline: adding hours up each second would slow down those who measure.
+    _totals: dict[str, Tally] = field(default_factory=dict)
 
     def add(self, process: str, measured: dict[str, Any]) -> None:
         """Add what a process measured since it was last asked (`Agent.take`)."""
-        self.timeline.merge(Timeline.from_plain(measured["timeline"]))
+        self._add_timeline(Timeline.from_plain(measured["timeline"]))
         health = ProcessHealth.from_plain(measured["health"])
         self.health.setdefault(process, ProcessHealth()).merge(health)
         room = _MOST_EXAMPLES - len(self.examples)
@@ -45,7 +47,9 @@ class Run:
 
     def total(self, scenario: str = "") -> Tally:
         """Return the sum of one scenario, or of all."""
-        return self.timeline.total(scenario)
+        if scenario:
+            return self._totals.get(scenario, Tally())
+        return sum_up(self._totals.values())
 
     def write(self, path: Path) -> None:
         """Write it as JSON, with a summary that programs can read without knowing the rest."""
@@ -72,11 +76,11 @@ class Run:
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Run:
         """Return the run that `to_plain` described."""
-        return cls(
+        made = cls(
             begun_at=plain["begun_at"],
             asked=plain["asked"],
             duration_s=plain["duration_s"],
-            timeline=Timeline.from_plain(plain["timeline"]),
+            timeline=Timeline(plain["timeline"]["width_s"]),
             health={n: ProcessHealth.from_plain(each) for n, each in plain["health"].items()},
             memory=[(at_s, mb) for at_s, mb in plain["memory"]],
             levels=[(at_s, level) for at_s, level in plain["levels"]],
@@ -84,6 +88,13 @@ class Run:
             examples=[Example(*each) for each in plain["examples"]],
             notes=plain["notes"],
         )
+        made._add_timeline(Timeline.from_plain(plain["timeline"]))
+        return made
+
+    def _add_timeline(self, timeline: Timeline) -> None:
+        self.timeline.merge(timeline)
+        for name in timeline.scenarios():
+            self._totals.setdefault(name, Tally()).merge(timeline.total(name))
 
     def _summary(self) -> dict[str, Any]:
         return {

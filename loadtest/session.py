@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.arrivals import Desk
-from loadtest.dialects import inference, tfserving
+from loadtest.dialects import inference
 from loadtest.health import ProcessHealth
 from loadtest.known import KnownAnswers, read_expected
 from loadtest.recorder import Recorder
@@ -56,27 +56,24 @@ def prepare(host: str, options: Any) -> Session:
         raise SessionError(str(error)) from error
     clock_s = time.perf_counter
     watch = VersionWatch(
-        lambda label: version_behind(host, options.model, label),
-        clock_s,
-        settle_s=options.settle,
-        shared=options.weighted == "yes",
+        lambda label: versions_behind(host, label), clock_s, settle_s=options.settle
     )
     return Session(
         host, options, samples, classes, KnownAnswers(expected), Recorder(clock_s), watch
     )
 
 
-def version_behind(host: str, model: str, label: str) -> str:
-    """Return the version that a label stands for (DEFAULT: requests that name none), '' if none."""
-    path = "/readyz" if label == DEFAULT else tfserving.model_path(model, label=label)
+def versions_behind(host: str, label: str) -> frozenset[str]:
+    """Return the versions that may answer for a label or for DEFAULT, none if it can't be told."""
     try:
-        found = get_json(host + path)
+        state = get_json(f"{host}/console/state")
     except SessionError:
-        return ""
-    if label == DEFAULT:
-        return str(found.get("version", ""))
-    statuses = found.get("model_version_status") or [{}]
-    return str(statuses[0].get("version", ""))
+        return frozenset()
+    if label != DEFAULT:
+        found = [state["labels"].get(label)]
+    else:
+        found = list(state["weights"]) or [state["default"]]
+    return frozenset(str(each) for each in found if each is not None)
 
 
 def get_json(url: str, *, data: bytes | None = None, headers: dict[str, str] | None = None) -> Any:

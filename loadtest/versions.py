@@ -10,11 +10,11 @@ from loadtest.faults import REPLACED_VERSION, WrongAnswer
 DEFAULT = ""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Belief:
-    """The version that answers now, and the moment (of the clock of requests) we knew it by."""
+    """Versions of which any may answer, and the moment (of the clock of requests) we knew it by."""
 
-    version: str
+    versions: frozenset[str]
     since_s: float
 
 
@@ -22,39 +22,34 @@ class Belief:
 class VersionWatch:
     """Follows the version behind the default or a label, as one process sees it.
 
-    An answer by another version than the one believed in is either the news of a swap or a fault.
-    `ask` says which: it returns the version that the service itself names for a label (DEFAULT for
-    requests that name none), or '' if it can't say. `now_s` is the clock of requests; `settle_s` is
-    how long after a swap the old version may answer still, for fleets in which each service
-    follows by itself.
+    An answer by a version that isn't believed in is either the news of a swap or a fault. `ask`
+    says which: it returns the versions that the service itself names for a label (DEFAULT for
+    requests that name none; several where weights share them out), or none if it can't say.
+    `now_s` is the clock of requests; `settle_s` is how long after a swap the old version may answer
+    still, for fleets in which each service follows by itself.
     """
 
-    ask: Callable[[str], str]
+    ask: Callable[[str], frozenset[str]]
     now_s: Callable[[], float]
     settle_s: float = 0.0
-    shared: bool = False
     _beliefs: dict[str, Belief] = field(default_factory=dict)
 
     def judge(self, label: str, version: str, asked_s: float) -> None:
         """Raise WrongAnswer if a question asked at a time was answered by a replaced version."""
-        if self.shared:
-            return
         belief = self._beliefs.get(label)
-        if belief is not None and version == belief.version:
-            return
-        if belief is not None and asked_s < belief.since_s + self.settle_s:
+        if belief is not None and (
+            version in belief.versions or asked_s < belief.since_s + self.settle_s
+        ):
             return
         said = self.ask(label)
         # Another user may have asked meanwhile, and what was said to them may be newer.
-        latest = self._beliefs.get(label)
-        if latest is not belief:
+        if self._beliefs.get(label) is not belief:
             self.judge(label, version, asked_s)
-            return
-        if belief is not None and said == belief.version:
+        elif belief is not None and said == belief.versions:
             raise WrongAnswer(
                 REPLACED_VERSION,
-                f"version {version} answered, but version {said} had replaced it"
-                f" {asked_s - belief.since_s:.1f} s before",
+                f"version {version} answered, but version {' or '.join(sorted(said))} had replaced"
+                f" it {asked_s - belief.since_s:.1f} s before",
             )
-        if said:
+        elif said:
             self._beliefs[label] = Belief(said, self.now_s())

@@ -13,11 +13,12 @@ from typing import Any
 import gevent
 from locust.runners import MasterRunner, WorkerRunner
 
+from loadtest import live
 from loadtest.agent import Agent
 from loadtest.conductor import RATE, Conductor
 from loadtest.ending import end, say
 from loadtest.mix import parse_mix
-from loadtest.session import SessionError, prepare
+from loadtest.session import SessionError, prepare, versions_behind
 
 _REPORT = "hotshelf"
 _ONLY_PROCESS = "the load generator"
@@ -42,19 +43,56 @@ def _check(environment: Any) -> None:
     """End at once, with a reason, where no request could be right."""
     try:
         prepare(environment.host, environment.parsed_options)
+        _check_needs(environment)
+        _check_label(environment)
     except SessionError as error:
         say(f"The load test can't begin: {error}")
         sys.exit(NOT_STARTED_EXIT_CODE)
 
 
-def _choose(environment: Any, scenarios: Sequence[Any]) -> None:
-    """Leave the scenarios that have a weight, and those of other origin."""
+def _check_needs(environment: Any) -> None:
+    for each in environment.user_classes:
+        for name in getattr(each, "needs", ()):
+            if not getattr(environment.parsed_options, name):
+                option = name.replace("_", "-")
+                raise SessionError(f"the scenario {each.scenario} needs --{option}")
+
+
+def _check_label(environment: Any) -> None:
+    """Leave out what asks for a label that isn't there, unless that was asked for."""
     options = environment.parsed_options
+    asking = [each for each in environment.user_classes if getattr(each, "asks_label", False)]
+    if not asking or versions_behind(environment.host, options.label):
+        return
+    names = ", ".join(each.scenario for each in asking)
+    if options.mix:
+        raise SessionError(
+            f"the scenario {names} asks for the label {options.label!r}, which the service doesn't"
+            " have; set it or name another one with --label"
+        )
+    environment.user_classes = [each for each in environment.user_classes if each not in asking]
+    environment.conductor.note(f"without {names}: the service has no label {options.label!r}")
+
+
+def _choose(environment: Any, scenarios: Sequence[Any]) -> None:
+    """Leave the scenarios that have a weight and a task, and those of other origin."""
+    options = environment.parsed_options
+    weights = {each.scenario: each.weight for each in scenarios if not each.needs}
     if options.mix:
         weights = parse_mix(options.mix, [each.scenario for each in scenarios])
-        for each in scenarios:
-            each.weight = weights.get(each.scenario, 0)
-    environment.user_classes = [each for each in environment.user_classes if each.weight]
+    for each in scenarios:
+        each.weight = weights.get(each.scenario, 0)
+        # Those with a pace of their own are one person each.
+        each.fixed_count = int(bool(each.weight) and not each.takes_turns)
+    environment.user_classes = [
+        each
+        for each in environment.user_classes
+        if each.weight and (not options.tags or _tags(each) & set(options.tags))
+    ]
+
+
+def _tags(user: Any) -> set[str]:
+    return set().union(*(getattr(task, "locust_tag_set", ()) for task in user.tasks))
 
 
 def _lead(environment: Any, *, is_alone: bool) -> None:
@@ -65,15 +103,18 @@ def _lead(environment: Any, *, is_alone: bool) -> None:
             gevent.sleep(_TAKE_S)
             conductor.run.add(_ONLY_PROCESS, environment.agent.take())
 
-    taking: list[Any] = []
+    # Beside the run: taking measurements, showing them.
+    beside: list[Any] = []
 
     def begin(**_: Any) -> None:
         conductor.start()
         if is_alone:
-            taking.append(gevent.spawn(take_own))
+            beside.append(gevent.spawn(take_own))
+        if environment.parsed_options.headless:
+            beside.append(live.start(conductor, environment.parsed_options))
 
     def finish(**_: Any) -> None:
-        gevent.killall(taking)
+        gevent.killall(beside)
         if is_alone:
             conductor.run.add(_ONLY_PROCESS, environment.agent.take())
         conductor.stop()

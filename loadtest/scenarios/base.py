@@ -10,7 +10,8 @@ from gevent.event import AsyncResult
 from gevent.timeout import Timeout
 from locust import FastHttpUser
 
-from loadtest.dialects.question import Question, Reply
+from loadtest.dialects import tfserving
+from loadtest.dialects.question import Question, Reply, read_json
 from loadtest.faults import (
     MIXED_VERSIONS,
     OTHER_VERSION,
@@ -36,6 +37,10 @@ class Scenario(FastHttpUser):
     scenario: ClassVar[str] = ""
     # Those with a pace of their own take no turns.
     takes_turns: ClassVar[bool] = True
+    # Options without which it can't run (it does so only if --mix says so), and whether it asks
+    # for what --label names.
+    needs: ClassVar[tuple[str, ...]] = ()
+    asks_label: ClassVar[bool] = False
     network_timeout = PATIENCE_S
     connection_timeout = PATIENCE_S
 
@@ -78,12 +83,51 @@ class Scenario(FastHttpUser):
                 "version": (response.headers or {}).get(VERSION_HEADER, ""),
             }
             try:
-                reply = self._judge(question, response, begun_s)
+                if response.status_code != 200 and self.excuses(question, response.status_code):
+                    reply = None
+                else:
+                    reply = self._judge(question, response, begun_s)
             except Fault as fault:
                 response.failure(fault)
                 return None
             response.success()
             return reply
+
+    def look(self, path: str, name: str = "", *, is_json: bool = True) -> Any:
+        """Get what isn't a prediction: JSON or bytes, None if it wasn't to be had."""
+        with self.client.get(
+            path, name=f"{self.scenario} {name or path}", catch_response=True
+        ) as response:
+            try:
+                if response.status_code != 200:
+                    raise refusal(response)
+                found = read_json(response.content or b"") if is_json else response.content
+            except Fault as fault:
+                response.failure(fault)
+                return None
+            response.success()
+            return found
+
+    def report(self, name: str, fault: Fault | None) -> None:
+        """Record something that was done by other means than `client`; None: it went well."""
+        self.environment.events.request.fire(
+            request_type="DO",
+            name=f"{self.scenario} {name}",
+            response_time=0,
+            response_length=0,
+            exception=fault,
+            context={**self.context(), "begun_s": time.perf_counter()},
+        )
+
+    def available_versions(self) -> list[str]:
+        """Return the versions that answer, oldest first."""
+        found = self.look(tfserving.model_path(self.options.model)) or {}
+        versions = found.get("model_version_status", [])
+        return [each["version"] for each in versions if each["state"] == "AVAILABLE"]
+
+    def excuses(self, question: Question, status: int) -> bool:  # noqa: ARG002
+        """Say whether a question was rightly refused."""
+        return False
 
     def context(self) -> dict[str, Any]:
         """Say whose request it is to those who listen to all."""
