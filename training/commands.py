@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,16 @@ from training.preset import load_preset
 from training.progress import make_bars
 from training.run.choice import choose
 from training.run.folder import Publication, Result, RunFolder, RunSettings
-from training.settings import Job, Recipe, job_from, names_of, recipe_from
+from training.settings import (
+    Job,
+    Recipe,
+    job_from,
+    names_of,
+    quantization_from,
+    recipe_from,
+)
 from training.signature import ONNX, SAVED_MODEL
+from training.variants.settings import Quantization
 
 
 def _data(options: argparse.Namespace) -> None:
@@ -97,6 +105,7 @@ def _export(options: argparse.Namespace) -> None:
     bars = make_bars()
     folder = RunFolder(Path(options.run))
     settings = _settings_of(folder)
+    wanted = job_from({"variants": options.variants}).wanted_variants
     data = resolve_data(options.data, Path(options.cache), bars)
     from training.assemble import architecture_of
     from training.finish import finish
@@ -106,7 +115,43 @@ def _export(options: argparse.Namespace) -> None:
     with held(folder):
         trainee, step = restore(folder, settings.recipe, data.class_count, options.checkpoint)
         architecture = architecture_of(settings.recipe, data)
-        _say_result(finish(folder, trainee.result, architecture, data, bars, step=step))
+        _say_result(
+            finish(
+                folder,
+                trainee.result,
+                architecture,
+                data,
+                bars,
+                step=step,
+                variants=wanted,
+            )
+        )
+
+
+def _quantize(options: argparse.Namespace) -> None:
+    bars = make_bars()
+    values = {
+        name: value for name, value in vars(options).items() if name in names_of(Quantization)
+    }
+    quantization = quantization_from(values)
+    data = resolve_data(options.data, Path(options.cache), bars)
+    if options.store is not None:
+        from training.variants.of_version import add_to_version
+        from training.weights.versions import find_version
+
+        ref = find_version(options.store, options.model, options.what)
+        publication, scores = add_to_version(ref, options.to, quantization, data, bars)
+        _say_all_scores(scores)
+        _say_published(publication)
+        return
+    folder = RunFolder(Path(options.what))
+    from training.finish import report_again
+    from training.job import held
+    from training.variants.of_run import add_to_run
+
+    with held(folder):
+        _say_all_scores(add_to_run(folder, options.to, quantization, data, bars).variants)
+        report_again(folder, data, bars)
 
 
 def _publish(options: argparse.Namespace) -> None:
@@ -203,15 +248,20 @@ def _say_data(data: PreparedData) -> None:
 
 
 def _say_result(result: Result) -> None:
-    for name in (SAVED_MODEL, ONNX):
-        _say_scores(name, result.variants[name])
+    _say_all_scores(result.variants)
     _say_comparison(result.max_difference, result.agreement)
 
 
 def _say_comparison(max_difference: float, agreement: float) -> None:
     _say(
-        f"the two differ by at most {max_difference:.1e} and agree on {agreement:.2%} of the images"
+        f"{SAVED_MODEL} and {ONNX} differ by at most {max_difference:.1e} and agree on "
+        f"{agreement:.2%} of the images"
     )
+
+
+def _say_all_scores(variants: Mapping[str, Scores]) -> None:
+    for name, scores in variants.items():
+        _say_scores(name, scores)
 
 
 def _say_scores(name: str, scores: Scores) -> None:
@@ -240,6 +290,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "worker": _worker,
     "server": _server,
     "export": _export,
+    "quantize": _quantize,
     "publish": _publish,
     "evaluate": _evaluate,
     "report": _report,

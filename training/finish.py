@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from training import origin
 from training.backend import tf
@@ -18,6 +21,9 @@ from training.progress import Bars
 from training.report.write import write_report
 from training.run.folder import Result, RunFolder
 from training.signature import ONNX, SAVED_MODEL
+from training.variants.make import make_variants
+from training.variants.of_run import with_variants
+from training.variants.settings import Quantization, VariantName
 
 
 def finish(
@@ -28,8 +34,11 @@ def finish(
     bars: Bars,
     *,
     step: int,
+    variants: Sequence[VariantName] = (),
 ) -> Result:
-    """Export the model, compare the variants on all validation images, record and report it.
+    """Export the model, compare SavedModel and ONNX on all validation images, record and report it.
+
+    Of `variants`, the accuracy alone is measured: they may differ, and who serves them decides.
 
     Raises ExportError when the translation fails or the variants disagree; the run then has an
     export but no result, and nothing publishes it.
@@ -49,6 +58,13 @@ def finish(
         agreement=comparison.agreement,
         machine=this_machine(gpus=_gpus()),
     )
+    if variants:
+        outputs = np.arange(data.class_count, dtype=np.int32)
+        quantization = Quantization()
+        found = make_variants(
+            variants, folder.export, data, outputs, bars, quantization=quantization
+        )
+        result = with_variants(result, found, quantization)
     folder.write_result(result)
     _report(folder, comparison.predictions, data, bars)
     return result

@@ -40,6 +40,8 @@ from training.run.locking import Locked, lock
 from training.settings import Job, Recipe
 from training.stop import StopRequest, listen
 from training.trainee import Trainee
+from training.variants.of_run import add_to_run
+from training.variants.settings import Quantization, file_of
 from training.weights.initial import Start, check_freezing, find_start
 from training.weights.weights import Weights, check_fits, take_over
 
@@ -95,15 +97,34 @@ def train(job: Job, recipe: Recipe, mode: Mode, run: Path, bars: Bars) -> Outcom
                 weights=start.weights if start else None,
             )
             architecture = architecture_of(settings.recipe, data)
-            result = finish(folder, trainee.result, architecture, data, bars, step=step)
+            result = finish(
+                folder,
+                trainee.result,
+                architecture,
+                data,
+                bars,
+                step=step,
+                variants=job.wanted_variants,
+            )
         else:
             bars.say(f"{run}: this run is finished, nothing is left to train")
+            result = _with_missing_variants(job, folder, result, data, bars)
         publication = _publish_once(
             job, folder, settings, result, class_count=data.class_count, bars=bars
         )
         if publication is not None:
             report_again(folder, data, bars)
         return Outcome(run, result, publication)
+
+
+def _with_missing_variants(
+    job: Job, folder: RunFolder, result: Result, data: PreparedData, bars: Bars
+) -> Result:
+    """Make what the job wants of a finished run and it hasn't got yet."""
+    for name in job.wanted_variants:
+        if file_of(name) not in result.variants:
+            result = add_to_run(folder, name, Quantization(), data, bars)
+    return result
 
 
 def _follow(job: Job, mode: Mode, folder: RunFolder, data: PreparedData, bars: Bars) -> None:

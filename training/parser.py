@@ -11,6 +11,7 @@ from training.data.generate import TRAIN_PER_CLASS, VAL_PER_CLASS
 from training.preset import preset_names
 from training.settings import Job, Recipe
 from training.signature import NAME
+from training.variants.settings import VARIANTS, Quantization
 
 EXIT_CODES = """\
 exit codes:
@@ -44,6 +45,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_role(commands, "server", "hold variables for a coordinator and its workers (--mode ps)")
     _add_benchmark(commands)
     _add_export(commands)
+    _add_quantize(commands)
     _add_publish(commands)
     _add_evaluate(commands)
     _add_report(commands)
@@ -169,7 +171,32 @@ def _add_export(commands: Any) -> None:
     _add_run(parser)
     _add_checkpoint(parser)
     _add_data_option(parser)
+    parser.add_argument(
+        "--variants", default=None, metavar="LIST", help=_description(Job, "variants")
+    )
     _add_cache(parser)
+
+
+def _add_quantize(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "quantize",
+        "make the int8 or fp16 variant of a finished run or of a published version",
+        "Ranges are found by training images, the accuracy is measured on the validation images. "
+        "A run's variant lies in its export, and comes along when that is published; a version is "
+        "published once more, with the variant, as the next number.",
+    )
+    parser.add_argument(
+        "what",
+        metavar="WHAT",
+        help="a run folder; with --store a version: a number, a label or latest",
+    )
+    parser.add_argument("--to", choices=VARIANTS, default="int8", help="default: int8")
+    parser.add_argument("--store", metavar="URL", help="where the version is: file:///… or az://…")
+    parser.add_argument("--model", default="resnet50", metavar="NAME", help="default: resnet50")
+    _add_data_option(parser)
+    _add_cache(parser)
+    _add_settings(parser.add_argument_group("how int8 is made"), Quantization)
 
 
 def _add_publish(commands: Any) -> None:

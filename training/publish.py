@@ -66,15 +66,20 @@ def publish(
 
 
 def metrics(result: Result) -> dict[str, dict[str, float]]:
-    """Return each variant's top-1 and top-5, under the file that holds the variant."""
+    """Return what each variant reaches, under the file that holds the variant."""
     return metrics_of(result.variants)
 
 
 def metrics_of(variants: Mapping[str, Scores]) -> dict[str, dict[str, float]]:
     """Return scores as a manifest has them."""
+    names = ("top1", "top5", "loss", "calibration_error")
+    found = {
+        file: {name: getattr(scores, name) for name in names} for file, scores in variants.items()
+    }
+    # Runs of older versions didn't measure all of them.
     return {
-        name: {"top1": scores.top1, "top5": scores.top5, "loss": scores.loss}
-        for name, scores in variants.items()
+        file: {name: value for name, value in values.items() if value is not None}
+        for file, values in found.items()
     }
 
 
@@ -85,6 +90,8 @@ def lineage(settings: RunSettings, result: Result, *, store: str, model: str) ->
     store; weights of any other origin are named among the hyperparameters, with their SHA-256.
     """
     facts = msgspec.to_builtins(settings.recipe) | {"steps": result.step}
+    if result.quantization is not None:
+        facts["int8"] = msgspec.to_builtins(result.quantization)
     parent = None
     if (initial := settings.initial) is not None:
         facts["initial_weights"] = {"origin": initial.origin, "sha256": initial.sha256}

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from training.errors import UsageError
+from training.variants.settings import LIST_PATTERN, Quantization, VariantName, variants_of
 
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
 ModeName = Literal["single", "ps", "horovod", "horovod-cluster"]
@@ -154,6 +155,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         ),
     ] = None
     model: Annotated[str, Meta(description="the model's name in the store")] = "resnet50"
+    variants: Annotated[
+        Annotated[str, Meta(pattern=LIST_PATTERN)] | None,
+        Meta(
+            description="what to make of the model besides float32: int8 for processors, fp16 for "
+            "GPUs, or int8,fp16"
+        ),
+    ] = None
     init_store: Annotated[
         str | None,
         Meta(description="where --init-from finds versions (default: --store)"),
@@ -235,6 +243,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         """Return where prepared data is kept."""
         return Path(self.cache)
 
+    @property
+    def wanted_variants(self) -> tuple[VariantName, ...]:
+        """Return the variants to make of the model."""
+        return variants_of(self.variants)
+
 
 def recipe_from(values: dict[str, Any]) -> Recipe:
     """Return the recipe of these values, numbers also as text. Raises UsageError."""
@@ -244,6 +257,11 @@ def recipe_from(values: dict[str, Any]) -> Recipe:
 def job_from(values: dict[str, Any]) -> Job:
     """Return the job of these values, numbers also as text. Raises UsageError."""
     return _convert(values, Job)
+
+
+def quantization_from(values: dict[str, Any]) -> Quantization:
+    """Return the quantization of these values, numbers also as text. Raises UsageError."""
+    return _convert(values, Quantization)
 
 
 def _convert(values: dict[str, Any], kind: type[_T]) -> _T:

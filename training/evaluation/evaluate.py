@@ -48,12 +48,16 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class Scores(msgspec.Struct, frozen=True):
-    """Mean cross-entropy in nats, and the parts of images whose class is first or in five."""
+    """Mean cross-entropy in nats, and the parts of images whose class is first or in five.
+
+    `calibration_error` (see `training.evaluation.scorecard`) is None where it wasn't measured.
+    """
 
     images: int
     loss: float
     top1: float
     top5: float
+    calibration_error: float | None = None
 
 
 def count(probabilities: NDArray[np.float32], labels: NDArray[np.int32]) -> Counts:

@@ -39,6 +39,12 @@ class Predictions(msgspec.Struct, frozen=True):
         found: NDArray[np.bool_] = self.best[:, 0] == self.labels
         return found
 
+    @property
+    def within_best(self) -> NDArray[np.bool_]:
+        """Return for each image whether its class was among the k most probable ones."""
+        found: NDArray[np.bool_] = (self.best == self.labels[:, None]).any(axis=1)
+        return found
+
 
 class Collector:
     """Gathers predictions batch by batch."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from training.data.layout import ClassName
 from training.data.prepared import Split
 from training.errors import DataError, ExportError
-from training.evaluation.evaluate import SMALLEST, Predict, in_batches
+from training.evaluation.evaluate import SMALLEST, Predict, Scores, in_batches
 from training.evaluation.predictions import Collector, Predictions
 from training.progress import Bars
 
@@ -68,11 +68,11 @@ def expected_calibration_error(
 
     The sum over equally wide bins of confidence (m-1)/M < c ≤ m/M of |B|/n · |acc(B) - conf(B)|
     (Guo et al. 2017, arXiv:1706.04599, equation 3, with their M = 15). `confidences` [N] are the
-    probabilities of the classes guessed, `right` [N] says which guesses were.
+    probabilities of the classes guessed, `right` [N] says which guesses were; NaN counts as 0.
     """
     if not len(confidences):
         return 0.0
-    values = confidences.astype(np.float64)
+    values = np.nan_to_num(confidences.astype(np.float64))
     place = np.clip(np.ceil(values * bins).astype(np.int64) - 1, 0, bins - 1)
     sure = np.bincount(place, weights=values, minlength=bins)
     correct = np.bincount(place, weights=right, minlength=bins)
@@ -107,18 +107,29 @@ def measure(
     return collector.predictions(), len(split) / max(seconds, _SHORTEST_S)
 
 
+def scores_of(predictions: Predictions) -> Scores:
+    """Return the scores over all images of the predictions, calibration error included."""
+    own = np.maximum(predictions.own.astype(np.float64), SMALLEST)
+    return Scores(
+        images=len(predictions),
+        loss=float(-np.log(own).mean()),
+        top1=float(predictions.right.mean()),
+        top5=float(predictions.within_best.mean()),
+        calibration_error=expected_calibration_error(predictions.shares[:, 0], predictions.right),
+    )
+
+
 def score(
     predictions: Predictions, classes: tuple[ClassName, ...], outputs: NDArray[np.int32]
 ) -> Scorecard:
     """Return the scores of predictions whose label `outputs[i]` is `classes[i]`."""
-    right = predictions.right
-    among_best = (predictions.best == predictions.labels[:, None]).any(axis=1)
-    own = np.maximum(predictions.own.astype(np.float64), SMALLEST)
+    right, among_best = predictions.right, predictions.within_best
+    scores = scores_of(predictions)
     return Scorecard(
-        images=len(predictions),
-        loss=float(-np.log(own).mean()),
-        top1=float(right.mean()),
-        top5=float(among_best.mean()),
+        images=scores.images,
+        loss=scores.loss,
+        top1=scores.top1,
+        top5=scores.top5,
         calibration_error=expected_calibration_error(predictions.shares[:, 0], right),
         classes=tuple(
             _class_score(item, predictions.labels == output, right, among_best)

@@ -16,7 +16,7 @@ from training.errors import RunFolderError
 from training.evaluation.predictions import Predictions, read_predictions
 from training.run.folder import Publication, Result, RunFolder, RunSettings
 from training.run.metrics_log import EvalLine, MetricsLog, TrainLine
-from training.signature import ONNX, SAVED_MODEL
+from training.signature import SAVED_MODEL
 
 
 class Sizes(msgspec.Struct, frozen=True):
@@ -119,10 +119,11 @@ def gather(folder: RunFolder, data: PreparedData) -> ReportData:
 
 def _sizes(folder: RunFolder) -> Sizes:
     saved_model = _bytes(folder.export / SAVED_MODEL) + _bytes(folder.export / "variables")
+    others = {file.name: _bytes(file) for file in sorted(folder.export.glob("*.onnx"))}
     return Sizes(
         checkpoints=_bytes(folder.checkpoints),
         checkpoint_count=len(list(folder.checkpoints.glob("step-*"))),
-        variants={SAVED_MODEL: saved_model, ONNX: _bytes(folder.export / ONNX)},
+        variants={SAVED_MODEL: saved_model} | others,
     )
 
 

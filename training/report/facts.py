@@ -47,15 +47,16 @@ def variants(data: ReportData) -> Html:
             f"{scores.top1:.2%}",
             f"{scores.top5:.2%}",
             f"{scores.loss:.4f}",
+            "–" if scores.calibration_error is None else f"{scores.calibration_error:.2%}",
             f"{scores.images:,}",
             _megabytes(data.sizes.variants[name]) if data.sizes.variants.get(name) else "–",
         )
         for name, scores in result.variants.items()
     ]
-    head = ("variant", "top-1", "top-5", "loss, nats", "images", "size")
+    head = ("variant", "top-1", "top-5", "loss, nats", "calibration error", "images", "size")
     words = (
-        f"No probability differs by more than {result.max_difference:.1e}; "
-        f"{result.agreement:.2%} of the first guesses are the same."
+        f"Between SavedModel and model.onnx, no probability differs by more than "
+        f"{result.max_difference:.1e}; {result.agreement:.2%} of the first guesses are the same."
     )
     return joined([table(head, rows, caption="Exported variants"), element("p", words)])
 

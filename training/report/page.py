@@ -62,7 +62,7 @@ def _sections(data: ReportData, answers: Answers | None) -> list[_Section]:
     return [
         *found,
         ("cost", "Cost", facts.cost(data)),
-        ("variants", "SavedModel and ONNX", facts.variants(data)),
+        ("variants", "Variants", facts.variants(data)),
         ("recipe", "Recipe", facts.recipe(data)),
         ("lineage", "Lineage", facts.lineage(data)),
     ]

@@ -23,6 +23,7 @@ from training.errors import RunFolderError
 from training.evaluation.evaluate import Scores
 from training.outlook.machine import Machine
 from training.settings import Recipe, differences
+from training.variants.settings import Quantization
 
 FORMAT = 1
 
@@ -56,7 +57,8 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """The checked export: each variant's accuracy, and how far they are from each other.
 
-    `machine` is where it was made; None in results of older versions.
+    `machine` is where it was made; None in results of older versions. `quantization` is how the
+    int8 variant was made, None without one.
     """
 
     step: int
@@ -65,6 +67,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     max_difference: float
     agreement: float
     machine: Machine | None = None
+    quantization: Quantization | None = None
 
 
 class Publication(msgspec.Struct, frozen=True):

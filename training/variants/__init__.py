@@ -1,0 +1,1 @@
+"""The same network in other numbers: int8 for processors, fp16 for GPUs."""
