@@ -108,7 +108,7 @@ class Conductor:
             tally = self.run.timeline.total(scenario, since_s=since_s, until_s=until_s)
             for each in judge_tally(tally, until_s - since_s, objectives, scenario):
                 if not each.holds:
-                    return f"{scenario}: {each}"
+                    return f"{each.objective} in {each}"
         began = self.run.timeline.total(since_s=since_s, until_s=until_s).requests
         wanted = self._rate * (until_s - since_s)
         # What comes slower than it is sent has not been answered yet.

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from loadtest.report.page import write_report
 from loadtest.verdict import judge
 
 
@@ -16,6 +17,10 @@ def end(environment: Any) -> None:
     verdict = judge(run)
     if options.result:
         run.write(Path(options.result))
+    if options.report:
+        write_report(run, verdict, Path(options.report))
+    for note in run.notes:
+        say(note)
     say(verdict.line)
     environment.process_exit_code = verdict.outcome.value
 

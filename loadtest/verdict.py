@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from loadtest.health import bottleneck
 from loadtest.measurements import Tally
@@ -28,18 +28,17 @@ class Outcome(enum.Enum):
 class Judgement:
     """One objective of one scenario ('': the whole): what was measured, and whether it held.
 
-    `remark` says what stood behind a value that broke it.
+    `kinds` are those of the errors or wrong answers behind a count.
     """
 
     scenario: str
     objective: Objective
     value: str
     holds: bool
-    remark: str = ""
+    kinds: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:
-        text = f"{self.value}, not {self.objective.compare}{_bound(self.objective)}"
-        return text + (f" ({self.remark})" if self.remark else "")
+        return f"{self.scenario or 'all'} ({self.value})"
 
     @property
     def is_about_speed(self) -> bool:
@@ -92,8 +91,7 @@ def judge_tally(
         if metric in _TIMES:
             if tally.latencies.count:
                 value = figures[f"{metric}_ms"]
-                shown = f"{metric} {show_ms(value)}"
-                yield Judgement(scenario, objective, shown, objective.holds(value))
+                yield Judgement(scenario, objective, show_ms(value), objective.holds(value))
         elif metric == "rate":
             shown = f"{figures['rate']:,.1f}/s"
             yield Judgement(scenario, objective, shown, objective.holds(figures["rate"]))
@@ -109,6 +107,11 @@ def show_ms(value: float) -> str:
     return f"{value:,.0f} ms" if value >= 100 else f"{value:.3g} ms"
 
 
+def show_kinds(kinds: Counter[str]) -> str:
+    """Return the most common kinds of faults with their counts."""
+    return ", ".join(f"{kind} ({count:,})" for kind, count in kinds.most_common(3))
+
+
 def _judge_all(run: Run, objectives: tuple[Objective, ...]) -> Iterator[Judgement]:
     for scenario in run.timeline.scenarios():
         yield from judge_tally(run.total(scenario), run.duration_s, objectives, scenario)
@@ -118,7 +121,7 @@ def _judge_all(run: Run, objectives: tuple[Objective, ...]) -> Iterator[Judgemen
     growth = growth_mb_per_min(run.memory)
     for objective in in_force(objectives, ""):
         if objective.metric == "memory" and growth is not None:
-            shown = f"memory grew by {growth:.1f} MB/min"
+            shown = f"grew by {growth:.1f} MB/min"
             yield Judgement("", objective, shown, objective.holds(growth))
 
 
@@ -134,15 +137,7 @@ def _judge_count(
     count = kinds.total()
     share = 100 * count / requests if requests else 0.0
     holds = objective.holds(share if objective.is_share else count)
-    shown = f"{count:,} {objective.metric} of {requests:,}"
-    if objective.is_share:
-        shown += f" ({share:.2g}%)"
-    remark = ", ".join(f"{count:,} × {kind}" for kind, count in kinds.most_common(3))
-    return Judgement(scenario, objective, shown, holds, remark)
-
-
-def _bound(objective: Objective) -> str:
-    return str(objective).partition(objective.compare)[2]
+    return Judgement(scenario, objective, f"{count:,} of {requests:,}", holds, kinds)
 
 
 def _line(outcome: Outcome, run: Run, broken: list[Judgement], limit: str) -> str:
@@ -160,8 +155,13 @@ def _line(outcome: Outcome, run: Run, broken: list[Judgement], limit: str) -> st
     note = f"; the load generator was the bottleneck: {limit}" if limit else ""
     if outcome is Outcome.PASS:
         return f"PASS  {did}{note}"
-    said: dict[str, list[str]] = {}
-    for each in broken:
-        said.setdefault(str(each), []).append(each.scenario or "all")
-    what = "; ".join(f"{', '.join(names)}: {text}" for text, names in said.items())
-    return f"{outcome.name}  {what}{note}"
+    return f"{outcome.name}  {'; '.join(_broken_parts(broken))}{note}"
+
+
+def _broken_parts(broken: list[Judgement]) -> Iterator[str]:
+    """Say of each objective where it didn't hold, and what stood behind that."""
+    for objective in dict.fromkeys(each.objective for each in broken):
+        found = [each for each in broken if each.objective == objective]
+        where = ", ".join(map(str, found))
+        kinds = sum((each.kinds for each in found), Counter[str]())
+        yield f"{objective} doesn't hold in {where}" + (f": {show_kinds(kinds)}" if kinds else "")

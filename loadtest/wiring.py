@@ -32,9 +32,9 @@ def connect(environment: Any, scenarios: Sequence[Any]) -> None:
     leads, generates = not isinstance(runner, WorkerRunner), not isinstance(runner, MasterRunner)
     if leads:
         _choose(environment, scenarios)
-        _lead(environment, is_alone=generates)
+        _Leader(environment, is_alone=generates).connect()
     if generates:
-        _generate(environment)
+        _Generator(environment).connect()
     if leads and environment.host:
         _check(environment)
 
@@ -95,47 +95,78 @@ def _tags(user: Any) -> set[str]:
     return set().union(*(getattr(task, "locust_tag_set", ()) for task in user.tasks))
 
 
-def _lead(environment: Any, *, is_alone: bool) -> None:
-    conductor = environment.conductor = Conductor(environment)
+class _Leader:
+    """The process that has the conductor; where it `is_alone`, it has the users as well."""
 
-    def take_own() -> None:
+    def __init__(self, environment: Any, *, is_alone: bool) -> None:
+        self._environment = environment
+        self._is_alone = is_alone
+        self._conductor = environment.conductor = Conductor(environment)
+        # Greenlets beside a run: taking measurements, showing them.
+        self._beside: list[Any] = []
+
+    def connect(self) -> None:
+        """Listen to Locust's events."""
+        events = self._environment.events
+        events.test_start.add_listener(self._begin)
+        # What users put back when they stop is no part of the time measured.
+        events.test_stopping.add_listener(lambda **_: self._conductor.stop())
+        events.test_stop.add_listener(self._finish)
+        events.worker_report.add_listener(self._reported)
+        events.quitting.add_listener(lambda **_: end(self._environment))
+
+    def _begin(self, **_: Any) -> None:
+        self._conductor.start()
+        if self._is_alone:
+            self._beside.append(gevent.spawn(self._take_always))
+        if self._environment.parsed_options.headless:
+            self._beside.append(live.start(self._conductor, self._environment.parsed_options))
+
+    def _finish(self, **_: Any) -> None:
+        gevent.killall(self._beside)
+        if self._is_alone:
+            self._take()
+
+    def _take_always(self) -> None:
         while True:
             gevent.sleep(_TAKE_S)
-            conductor.run.add(_ONLY_PROCESS, environment.agent.take())
+            self._take()
 
-    # Beside the run: taking measurements, showing them.
-    beside: list[Any] = []
+    def _take(self) -> None:
+        agent = self._environment.agent
+        if agent is not None:
+            self._conductor.run.add(_ONLY_PROCESS, agent.take())
 
-    def begin(**_: Any) -> None:
-        conductor.start()
-        if is_alone:
-            beside.append(gevent.spawn(take_own))
-        if environment.parsed_options.headless:
-            beside.append(live.start(conductor, environment.parsed_options))
-
-    def finish(**_: Any) -> None:
-        gevent.killall(beside)
-        if is_alone:
-            conductor.run.add(_ONLY_PROCESS, environment.agent.take())
-        conductor.stop()
-
-    def reported(client_id: str, data: dict[str, Any]) -> None:
+    def _reported(self, client_id: str, data: dict[str, Any]) -> None:
         if _REPORT in data:
             host = client_id.rpartition("_")[0]
-            number = environment.runner.get_worker_index(client_id) + 1
-            conductor.run.add(f"process {number} on {host}", data.pop(_REPORT))
-
-    environment.events.test_start.add_listener(begin)
-    environment.events.test_stop.add_listener(finish)
-    environment.events.worker_report.add_listener(reported)
-    environment.events.quitting.add_listener(lambda **_: end(environment))
+            number = self._environment.runner.get_worker_index(client_id) + 1
+            self._conductor.run.add(f"process {number} on {host}", data.pop(_REPORT))
 
 
-def _generate(environment: Any) -> None:
-    # The first rate may be told before users and agent are there.
-    rate = 0.0
+class _Generator:
+    """A process that has users, and an agent beside them."""
 
-    def begin(**_: Any) -> None:
+    def __init__(self, environment: Any) -> None:
+        self._environment = environment
+        environment.agent = None
+        # The first rate may be told before users and agent are there.
+        self._rate = 0.0
+
+    def connect(self) -> None:
+        """Listen to Locust's events, and to the leader."""
+        events, runner = self._environment.events, self._environment.runner
+        events.test_start.add_listener(self._begin)
+        events.test_stop.add_listener(self._finish)
+        events.request.add_listener(self._heard)
+        events.report_to_master.add_listener(self._report)
+        runner.register_message(RATE, self._told_rate)
+        if isinstance(runner, WorkerRunner):
+            # The verdict is the leader's; requests that failed here are in it.
+            self._environment.process_exit_code = 0
+
+    def _begin(self, **_: Any) -> None:
+        environment = self._environment
         try:
             environment.session = prepare(environment.host, environment.parsed_options)
         except SessionError as error:
@@ -144,29 +175,20 @@ def _generate(environment: Any) -> None:
             return
         environment.agent = Agent(environment.session, environment)
         environment.agent.start()
-        environment.agent.change_rate(rate)
+        environment.agent.change_rate(self._rate)
 
-    def report(data: dict[str, Any], **_: Any) -> None:
-        if hasattr(environment, "agent"):
-            data[_REPORT] = environment.agent.take()
+    def _finish(self, **_: Any) -> None:
+        if self._environment.agent is not None:
+            self._environment.agent.stop()
 
-    def heard(**request: Any) -> None:
-        environment.agent.heard(**request)
+    def _heard(self, **request: Any) -> None:
+        self._environment.agent.heard(**request)
 
-    def finish(**_: Any) -> None:
-        environment.agent.stop()
+    def _report(self, data: dict[str, Any], **_: Any) -> None:
+        if self._environment.agent is not None:
+            data[_REPORT] = self._environment.agent.take()
 
-    def told_rate(msg: Any, **_: Any) -> None:
-        nonlocal rate
-        rate = msg.data["rate"]
-        if hasattr(environment, "agent"):
-            environment.agent.change_rate(rate)
-
-    environment.events.test_start.add_listener(begin)
-    environment.events.test_stop.add_listener(finish)
-    environment.events.request.add_listener(heard)
-    environment.events.report_to_master.add_listener(report)
-    environment.runner.register_message(RATE, told_rate)
-    if isinstance(environment.runner, WorkerRunner):
-        # The verdict is the leader's; requests that failed here are in it.
-        environment.process_exit_code = 0
+    def _told_rate(self, msg: Any, **_: Any) -> None:
+        self._rate = msg.data["rate"]
+        if self._environment.agent is not None:
+            self._environment.agent.change_rate(self._rate)
