@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
+from imaging import SIDE
 from training.backend import keras, tf
 from training.concurrent_step import ConcurrentStep
 from training.data.batches import Augmentation, Batches
+from training.data.holdout import held_out, trained_rows
 from training.data.prepared import PreparedData, Split
+from training.errors import DataError
 from training.model import Architecture
 from training.modes.base import Mode
 from training.position import Plan, make_plan
@@ -48,8 +53,15 @@ def set_seeds(recipe: Recipe) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def build_trainee(recipe: Recipe, architecture: Architecture, mode: Mode) -> Trainee:
-    """Return the trainee with its initial weights, placed where the mode wants it."""
+def build_trainee(
+    recipe: Recipe, architecture: Architecture, mode: Mode, *, side: int | None = None
+) -> Trainee:
+    """Return the trainee with its initial weights, placed where the mode wants it.
+
+    For images of this side alone; without one, for all that the recipe trains and evaluates on.
+    """
+    if side is None and recipe.resolutions.sides == (SIDE,):
+        side = SIDE
     return mode.build(
         lambda: make_trainee(
             architecture,
@@ -59,6 +71,7 @@ def build_trainee(recipe: Recipe, architecture: Architecture, mode: Mode) -> Tra
             with_average=recipe.ema > 0,
             frozen=recipe.freeze == "backbone",
             average_moments=mode.average_moments if recipe.sync_norm and mode.count > 1 else None,
+            side=side,
         )
     )
 
@@ -77,13 +90,14 @@ def assemble(
 ) -> Pieces:
     """Build everything; the recipe's precision is resolved already."""
     trainee = build_trainee(recipe, architecture, mode)
-    batches = build_batches(recipe, mode, data.train)
-    plan = make_plan(
-        steps_per_pass=batches.steps_per_pass,
-        epochs=recipe.epochs,
-        steps_per_epoch=recipe.steps_per_epoch,
-        max_steps=recipe.max_steps,
-        checkpoint_every=checkpoint_every,
+    among = trained_rows(data.train, recipe.holdout)
+    plan = build_plan(recipe, len(among), mode.parts, checkpoint_every=checkpoint_every)
+    batches = build_batches(
+        recipe,
+        mode,
+        data.train,
+        among=among,
+        side_at=lambda step: recipe.resolutions.at(step, plan.total_steps),
     )
     checkpoints = Checkpoints(folder.checkpoints, keep=keep)
     metrics = MetricsLog(folder.metrics, mirrors=[EventFiles(folder.tensorboard)])
@@ -96,7 +110,8 @@ def assemble(
         batches=batches,
         divergence=Divergence(batches, data, folder.path if mode.writes_files else None),
         images_a_step=recipe.batch_size * mode.parts // mode.count * mode.count,
-        validation=data.val,
+        validation=held_out(data.train, recipe.holdout) if recipe.holdout else data.val,
+        evaluated_on="held-out" if recipe.holdout else "validation",
         checkpoints=checkpoints,
         metrics=metrics,
         bars=bars,
@@ -117,8 +132,32 @@ def augmentation_of(recipe: Recipe) -> Augmentation:
     )
 
 
-def build_batches(recipe: Recipe, mode: Mode, split: Split) -> Batches:
-    """Return this rank's training batches of a split."""
+def build_plan(recipe: Recipe, images: int, parts: int, *, checkpoint_every: int | None) -> Plan:
+    """Return the plan of a run that trains on so many images, in global batches of `parts`.
+
+    Raises DataError when they don't fill one.
+    """
+    images_a_step = recipe.batch_size * parts
+    if images < images_a_step:
+        raise DataError(f"{images} training images don't fill a batch of {images_a_step}")
+    return make_plan(
+        steps_per_pass=images // images_a_step,
+        epochs=recipe.epochs,
+        steps_per_epoch=recipe.steps_per_epoch,
+        max_steps=recipe.max_steps,
+        checkpoint_every=checkpoint_every,
+    )
+
+
+def build_batches(
+    recipe: Recipe,
+    mode: Mode,
+    split: Split,
+    *,
+    among: NDArray[np.int64] | None = None,
+    side_at: Callable[[int], int] = lambda _: SIDE,
+) -> Batches:
+    """Return this rank's training batches of a split, or of these rows of it."""
     return Batches(
         split,
         batch_size=recipe.batch_size * mode.parts // mode.count,
@@ -126,6 +165,8 @@ def build_batches(recipe: Recipe, mode: Mode, split: Split) -> Batches:
         augmentation=augmentation_of(recipe),
         index=mode.index,
         global_batch=recipe.batch_size * mode.parts,
+        among=among,
+        side_at=side_at,
     )
 
 

@@ -107,19 +107,17 @@ def _export(options: argparse.Namespace) -> None:
     settings = _settings_of(folder)
     wanted = job_from({"variants": options.variants}).wanted_variants
     data = resolve_data(options.data, Path(options.cache), bars)
-    from training.assemble import architecture_of
     from training.finish import finish
     from training.job import held
     from training.restore import restore
 
     with held(folder):
         trainee, step = restore(folder, settings.recipe, data.class_count, options.checkpoint)
-        architecture = architecture_of(settings.recipe, data)
         _say_result(
             finish(
                 folder,
                 trainee.result,
-                architecture,
+                settings.recipe,
                 data,
                 bars,
                 step=step,

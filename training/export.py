@@ -22,17 +22,23 @@ from training.translation import translate
 
 
 def export(
-    model: Any, architecture: Architecture, classes: tuple[ClassName, ...], folder: Path
+    model: Any,
+    architecture: Architecture,
+    classes: tuple[ClassName, ...],
+    folder: Path,
+    *,
+    temperature: float = 1.0,
 ) -> None:
     """Write the export of a trained model to `folder`, replacing what is there.
 
-    Always float32, whatever precision trained it: that is what every server computes in. Written
-    beside and renamed at the end. Raises ExportError when the translation to ONNX fails.
+    Always float32, whatever precision trained it: that is what every server computes in. Its
+    probabilities are softmax(logits / temperature). Written beside and renamed at the end. Raises
+    ExportError when the translation to ONNX fails.
     """
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        save_model(model, architecture, partial)
+        save_model(model, architecture, partial, temperature=temperature)
         translate(partial, partial / ONNX)
         write_classes(partial, classes)
         shutil.rmtree(folder, ignore_errors=True)
@@ -41,24 +47,31 @@ def export(
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def save_model(model: Any, architecture: Architecture, folder: Path) -> None:
+def save_model(
+    model: Any, architecture: Architecture, folder: Path, *, temperature: float = 1.0
+) -> None:
     """Write a SavedModel with the weights of `model` and the stable signature."""
     plain = build_model(architecture, precision="float32", seed=0)
     copy_weights(model, plain)
-    servable = _Servable(plain)
+    servable = _Servable(plain, temperature)
     signature = servable.serve.get_concrete_function()
     tf.saved_model.save(servable, str(folder), signatures={NAME: signature})
+
+
+def _cooler(logits: Any, temperature: float) -> Any:
+    """Return logits / temperature; without a temperature, the graph has no operation for it."""
+    return logits if temperature == 1.0 else logits * (1.0 / temperature)
 
 
 class _Servable(tf.Module):
     """Gives the SavedModel its names, and the softmax that training leaves to the loss."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, temperature: float) -> None:
         super().__init__()
         # Only what is an attribute here is saved, and each variable is to be saved once.
         self.weights = [variable.value for variable in model.variables]
         self.compute = tf.autograph.experimental.do_not_convert(
-            lambda image: tf.nn.softmax(model(image, training=False))
+            lambda image: tf.nn.softmax(_cooler(model(image, training=False), temperature))
         )
 
     @tf.function(input_signature=[tf.TensorSpec((None, *IMAGE_SHAPE), tf.uint8, name=INPUT)])

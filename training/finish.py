@@ -8,18 +8,21 @@ from typing import Any
 import numpy as np
 
 from training import origin
+from training.assemble import architecture_of
 from training.backend import tf
+from training.calibrate import calibrate
+from training.data.holdout import held_out
 from training.data.prepared import PreparedData
 from training.errors import TrainingError
 from training.evaluation.compare import check_agreement, compare
 from training.evaluation.predictions import Predictions, write_predictions
 from training.evaluation.variants import open_onnx, open_saved_model
 from training.export import export
-from training.model import Architecture
 from training.outlook.machine import this_machine
 from training.progress import Bars
 from training.report.write import write_report
 from training.run.folder import Result, RunFolder
+from training.settings import Recipe
 from training.signature import ONNX, SAVED_MODEL
 from training.variants.make import make_variants
 from training.variants.of_run import with_variants
@@ -29,7 +32,7 @@ from training.variants.settings import Quantization, VariantName
 def finish(
     folder: RunFolder,
     model: Any,
-    architecture: Architecture,
+    recipe: Recipe,
     data: PreparedData,
     bars: Bars,
     *,
@@ -38,14 +41,18 @@ def finish(
 ) -> Result:
     """Export the model, compare SavedModel and ONNX on all validation images, record and report it.
 
-    Of `variants`, the accuracy alone is measured: they may differ, and who serves them decides.
-
-    Raises ExportError when the translation fails or the variants disagree; the run then has an
-    export but no result, and nothing publishes it.
+    The recipe says whether probabilities get a temperature. Of `variants`, the accuracy alone is
+    measured: they may differ, and who serves them decides. Raises ExportError when the translation
+    fails or SavedModel and ONNX disagree; the run then has an export but no result, and nothing
+    publishes it.
     """
     folder.forget_result()
+    temperature = None
+    if recipe.calibrate:
+        temperature = calibrate(model, held_out(data.train, recipe.holdout), bars)
     bars.say("exporting SavedModel and ONNX")
-    export(model, architecture, data.classes, folder.export)
+    architecture = architecture_of(recipe, data)
+    export(model, architecture, data.classes, folder.export, temperature=temperature or 1.0)
     saved_model = open_saved_model(folder.export)
     onnx = open_onnx(folder.export / ONNX)
     comparison = compare(saved_model, onnx, data.val, bars)
@@ -57,6 +64,7 @@ def finish(
         max_difference=comparison.max_difference,
         agreement=comparison.agreement,
         machine=this_machine(gpus=_gpus()),
+        temperature=temperature,
     )
     if variants:
         outputs = np.arange(data.class_count, dtype=np.int32)

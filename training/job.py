@@ -96,11 +96,10 @@ def train(job: Job, recipe: Recipe, mode: Mode, run: Path, bars: Bars) -> Outcom
                 bars=bars,
                 weights=start.weights if start else None,
             )
-            architecture = architecture_of(settings.recipe, data)
             result = finish(
                 folder,
                 trainee.result,
-                architecture,
+                settings.recipe,
                 data,
                 bars,
                 step=step,
@@ -194,9 +193,6 @@ def _train(
     weights: Weights | None = None,
 ) -> tuple[Trainee, int]:
     """Return the trained trainee and its number of steps."""
-    needed = recipe.batch_size * mode.parts
-    if len(data.train) < needed:
-        raise DataError(f"{len(data.train)} training images don't fill a batch of {needed}")
     set_seeds(recipe)
     with listen() as stop:
         pieces = assemble(

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from imaging import IMAGE_SHAPE
+from imaging import CHANNELS, SIDE
 from training.backend import keras
 from training.normalisation import AverageMoments, GlobalNormalisation
 from training.precision import ComputePrecision
@@ -49,15 +49,18 @@ def build_model(
     precision: ComputePrecision,
     seed: int,
     average_moments: AverageMoments | None = None,
+    side: int | None = SIDE,
 ) -> Any:
-    """Return a Keras model from uint8 [N, 64, 64, 3] to logits float32 [N, classes].
+    """Return a Keras model from uint8 [N, side, side, 3] to logits float32 [N, classes].
+
+    None is images of any size; the variables are the same for all.
 
     Variables are float32 whatever the precision. Two models of the same architecture have the
     same variables in the same order. The same seed gives the same initial weights. With
     `average_moments` it trains on statistics of the global batch.
     """
     build = _Builder(precision, seed, average_moments)
-    image = keras.Input(IMAGE_SHAPE, dtype="uint8", name="image")
+    image = keras.Input((side, side, CHANNELS), dtype="uint8", name="image")
     x = build.normalised_pixels(image)
     x = _stem(build, x, architecture)
     for stage, depth in enumerate(architecture.depths):

@@ -90,6 +90,8 @@ def lineage(settings: RunSettings, result: Result, *, store: str, model: str) ->
     store; weights of any other origin are named among the hyperparameters, with their SHA-256.
     """
     facts = msgspec.to_builtins(settings.recipe) | {"steps": result.step}
+    if result.temperature is not None:
+        facts["temperature"] = result.temperature
     if result.quantization is not None:
         facts["int8"] = msgspec.to_builtins(result.quantization)
     parent = None

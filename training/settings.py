@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from training.errors import UsageError
+from training.resolution import Resolutions, parse_resolutions
 from training.variants.settings import LIST_PATTERN, Quantization, VariantName, variants_of
 
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
@@ -29,6 +30,14 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "stride2 (no pool, 1.2 GMAC), full (3×3 stride 1, no pool, 4.9 GMAC)"
         ),
     ] = "imagenet"
+    resolution: Annotated[
+        str,
+        Meta(
+            description="sides of the training images in pixels, and from which part of all steps "
+            "on: 32@0,48@0.4,64@0.7 begins with small images, which cost less; evaluation and "
+            "export always take 64"
+        ),
+    ] = "64"
     init_from: Annotated[
         str | None,
         Meta(
@@ -71,6 +80,21 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "exported; 0 is off"
         ),
     ] = 0.0
+    holdout: Annotated[
+        Fraction,
+        Meta(
+            description="part of the training images to leave out of training, of all classes "
+            "alike, and to evaluate on at each epoch's end: what recipes are chosen by, so that "
+            "the validation images say at the end how good the chosen one is"
+        ),
+    ] = 0.0
+    calibrate: Annotated[
+        bool,
+        Meta(
+            description="divide the export's logits by the temperature that fits the held-out "
+            "images best, so that probabilities mean what they say; needs --holdout"
+        ),
+    ] = False
     crop_padding: Annotated[
         int, Meta(ge=0, le=32, description="pixels an image may be shifted in any direction")
     ] = 4
@@ -126,6 +150,11 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         bool,
         Meta(description="have TensorFlow use only operations that repeat bit for bit"),
     ] = True
+
+    @property
+    def resolutions(self) -> Resolutions:
+        """Return how large training images are. Raises UsageError for what isn't allowed."""
+        return parse_resolutions(self.resolution)
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -250,8 +279,15 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 def recipe_from(values: dict[str, Any]) -> Recipe:
-    """Return the recipe of these values, numbers also as text. Raises UsageError."""
-    return _convert(values, Recipe)
+    """Return the recipe of these values, numbers also as text. Raises UsageError.
+
+    As what `parse_resolutions` allows is more than a type can say, it is asked here.
+    """
+    recipe = _convert(values, Recipe)
+    parse_resolutions(recipe.resolution)
+    if recipe.calibrate and not recipe.holdout:
+        raise UsageError("--calibrate needs images that aren't trained on: give --holdout 0.02")
+    return recipe
 
 
 def job_from(values: dict[str, Any]) -> Job:

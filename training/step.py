@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from imaging import IMAGE_SHAPE
+from imaging import CHANNELS
 from training.backend import keras, tf
 
 Average = Callable[[Sequence[Any], Sequence[Any]], tuple[list[Any], list[Any]]]
@@ -16,8 +16,9 @@ Average = Callable[[Sequence[Any], Sequence[Any]], tuple[list[Any], list[Any]]]
 class StepInputs(NamedTuple):
     """A training batch, the learning rate, and whether this rank wishes to stop (0 or 1).
 
-    Images uint8 [B, 64, 64, 3]; an image is of class `labels` int32 [B] by the part `shares`
-    float32 [B], and of class `partners` int32 [B] by the rest.
+    Images uint8 [B, S, S, 3], where S is 64 unless the recipe's `resolution` says otherwise; an
+    image is of class `labels` int32 [B] by the part `shares` float32 [B], and of class `partners`
+    int32 [B] by the rest.
     """
 
     images: Any
@@ -47,7 +48,7 @@ class StepResult(msgspec.Struct, frozen=True):
 def input_spec() -> StepInputs:
     """Return the shapes and types of the inputs."""
     return StepInputs(
-        images=tf.TensorSpec((None, *IMAGE_SHAPE), tf.uint8),
+        images=tf.TensorSpec((None, None, None, CHANNELS), tf.uint8),
         labels=tf.TensorSpec((None,), tf.int32),
         partners=tf.TensorSpec((None,), tf.int32),
         shares=tf.TensorSpec((None,), tf.float32),
@@ -114,11 +115,13 @@ class TrainStep:
 
     def _gradients(self, inputs: StepInputs) -> tuple[list[Any], Any, Any]:
         """Return the gradients of the trainable variables, the loss and the part guessed right."""
+        # A model for one size of images is compiled for that size.
+        images = tf.ensure_shape(inputs.images, self._model.input_shape)
         values = [variable.value for variable in self._model.trainable_variables]
         # Of a frozen layer, nothing need be remembered for the way back.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
-            logits = self._logits(inputs.images)
+            logits = self._logits(images)
             loss = self._loss(logits, inputs)
         guesses = tf.argmax(logits, axis=-1, output_type=tf.int32)
         top1 = tf.reduce_mean(tf.cast(guesses == inputs.labels, tf.float32))

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging import IMAGE_SHAPE
+from imaging import IMAGE_SHAPE, SIDE
 from training.backend import tf
 from training.errors import CheckpointError
 from training.evaluation.evaluate import Predict
@@ -75,13 +75,19 @@ def make_trainee(
     with_average: bool,
     frozen: bool = False,
     average_moments: AverageMoments | None = None,
+    side: int | None = SIDE,
 ) -> Trainee:
     """Return a trainee with initial weights; the average starts where the model does.
 
-    `frozen` fixes all but the last layer. `average_moments` is for `training.model.build_model`.
+    `frozen` fixes all but the last layer. `average_moments` and `side`, of the images to train on,
+    are for `training.model.build_model`; the average is always of 64.
     """
     model = build_model(
-        architecture, precision=precision, seed=seed, average_moments=average_moments
+        architecture,
+        precision=precision,
+        seed=seed,
+        average_moments=average_moments,
+        side=side,
     )
     if frozen:
         freeze_backbone(model)

@@ -46,8 +46,10 @@ class Trainer:
         metrics: MetricsLog,
         bars: Bars,
         should_stop: Callable[[], bool],
+        evaluated_on: str = "validation",
     ) -> None:
         self._mode = mode
+        self._evaluated_on = evaluated_on
         self._trainee = trainee
         self._runner = runner
         self._schedule = schedule
@@ -91,13 +93,13 @@ class Trainer:
         return after
 
     def evaluate(self, now: Position) -> Position:
-        """Evaluate on the validation split, all ranks together, and log the epoch."""
+        """Evaluate on validation or held-out images, all ranks together, and log the epoch."""
         epoch = self._plan.epoch_of(now.step)
         mine = evaluate(
             self._predictor(),
             self._validation,
             self._bars,
-            title=f"epoch {epoch}/{self._plan.epochs} validation",
+            title=f"epoch {epoch}/{self._plan.epochs} {self._evaluated_on}",
             index=self._mode.index,
             ranks=self._mode.count,
             should_stop=self._agree_to_stop,
@@ -118,7 +120,7 @@ class Trainer:
         self._top1 = {now.step: scores.top1}
         if self._mode.writes_files:
             self._metrics.write(line)
-            self._bars.say(_summary(line, self._plan.epochs))
+            self._bars.say(_summary(line, self._plan.epochs, self._evaluated_on))
         return Position(step=now.step, evaluated_step=now.step, meter=Meter())
 
     def save(self, now: Position) -> None:
@@ -237,9 +239,9 @@ class _Pace:
         return (now - began) / (step - first) * (total - step)
 
 
-def _summary(line: EvalLine, epochs: int) -> str:
+def _summary(line: EvalLine, epochs: int, evaluated_on: str) -> str:
     return (
         f"epoch {line.epoch}/{epochs}: training loss {line.train_loss:.3f}, "
-        f"top-1 {line.train_top1:.1%}; validation loss {line.loss:.3f}, "
+        f"top-1 {line.train_top1:.1%}; {evaluated_on} loss {line.loss:.3f}, "
         f"top-1 {line.top1:.1%}, top-5 {line.top5:.1%}"
     )

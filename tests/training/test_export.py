@@ -11,12 +11,14 @@ from onnx import TensorProto, helper
 from training.classes import read_classes
 from training.data.layout import ClassName
 from training.errors import ExportError
+from training.evaluation.temperature import at_temperature
 from training.evaluation.variants import open_onnx, open_saved_model
 from training.export import export
 from training.model import Architecture, build_model
 from training.trainee import predictor
 
 SMALL = Architecture(classes=7, depths=(1, 1), width=16)
+TEMPERATURE = 0.1
 CLASSES = tuple(ClassName(wnid=f"n{i:08}", label=f"c{i}", names=f"c{i}, d") for i in range(7))
 
 
@@ -29,13 +31,15 @@ def images() -> NDArray[np.uint8]:
 def exported(
     tmp_path_factory: pytest.TempPathFactory, images: NDArray[np.uint8]
 ) -> tuple[Path, NDArray[np.float32]]:
-    """The export of a model trained in mixed precision, and what that model itself says."""
+    """The export of a model trained in mixed precision, and what that model at this temperature
+    says itself.
+    """
     folder = tmp_path_factory.mktemp("run") / "export"
     folder.mkdir()
     (folder / "left.txt").write_text("from an export before")
     model = build_model(SMALL, precision="mixed_bfloat16", seed=3)
-    export(model, SMALL, CLASSES, folder)
-    return folder, predictor(model)(images)
+    export(model, SMALL, CLASSES, folder, temperature=TEMPERATURE)
+    return folder, at_temperature(predictor(model)(images), TEMPERATURE)
 
 
 def test_the_export_holds_what_is_published_and_nothing_else(

@@ -8,14 +8,17 @@ same as a single process of that batch size would train on.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from imaging import SIDE
 from training.data.augmentation import Augmentation, Stream, augment, draw
 from training.data.mixing import Mixing, draw_mixing
 from training.data.prepared import Split
+from training.data.resizing import shrink
 
 __all__ = ["Augmentation", "Batch", "Batches", "TrainingBatch"]
 
@@ -28,7 +31,9 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 class TrainingBatch(Batch, frozen=True):
-    """An image is of its label's class by its share, and of its partner's class by the rest.
+    """Images uint8 [B, S, S, 3], of the side that the step has.
+
+    An image is of its label's class by its share, and of its partner's class by the rest.
 
     `partners` int32 [B] and `shares` float32 [B]; shares are 1 where nothing was mixed.
     """
@@ -41,6 +46,8 @@ class Batches:
     """The training batches of one rank: `index` of `count`, `batch_size` images each.
 
     Together they are the `global_batch`, or all of it but the few images that don't divide evenly.
+    With `among`, only the images of these rows of the split are trained on. `side_at` says how
+    large the images of a step are, up to 64.
     """
 
     def __init__(
@@ -53,8 +60,12 @@ class Batches:
         index: int = 0,
         count: int = 1,
         global_batch: int | None = None,
+        among: NDArray[np.int64] | None = None,
+        side_at: Callable[[int], int] = lambda _: SIDE,
     ) -> None:
+        self._side_at = side_at
         self._split = split
+        self._among = np.arange(len(split)) if among is None else among
         self._batch_size = batch_size
         self._global_batch = global_batch or batch_size * count
         self._seed = seed
@@ -68,7 +79,7 @@ class Batches:
 
         What doesn't fill a last global batch is left out of that pass, other images each time.
         """
-        return len(self._split) // self._global_batch
+        return len(self._among) // self._global_batch
 
     def rows(self, step: int) -> NDArray[np.int64]:
         """Return which images of the split the global batch of `step` has, int64 [B]."""
@@ -89,13 +100,14 @@ class Batches:
             mixing = mixing.of(mine)
             images = self._mixed(rows, mine, mixing, step)
             partners, shares = mixing.partners, mixing.shares
+        images = shrink(images, self._side_at(step))
         return TrainingBatch(
             images=images, labels=labels[mine], partners=labels[partners], shares=shares
         )
 
     def _shuffled(self, passed: int) -> NDArray[np.int64]:
         generator = np.random.default_rng((self._seed, Stream.SHUFFLE, passed))
-        return generator.permutation(len(self._split))
+        return self._among[generator.permutation(len(self._among))]
 
     def _augmented(
         self, rows: NDArray[np.int64], places: NDArray[np.int64], step: int

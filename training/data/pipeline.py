@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging import IMAGE_SHAPE
+from imaging import CHANNELS
 from training.backend import tf
 from training.data.batches import Batches
 from training.outlook.machine import usable_cores
@@ -36,7 +36,7 @@ def training_dataset(batches: Batches, *, first_step: int, last_step: int) -> An
         kinds = (tf.uint8, tf.int32, tf.int32, tf.float32)
         images, *targets = tf.numpy_function(load, [step], kinds, stateful=False)
         shaped = [tf.ensure_shape(target, (None,)) for target in targets]
-        return tf.ensure_shape(images, (None, *IMAGE_SHAPE)), *shaped
+        return tf.ensure_shape(images, (None, None, None, CHANNELS)), *shaped
 
     parallel = _parallel()
     steps = tf.data.Dataset.range(first_step, last_step)

@@ -48,11 +48,13 @@ def benchmark(
     """Measure one part after the other; the recipe's precision is resolved already.
 
     The pipeline makes training batches of `split`, or of drawn images where it is None; the step
-    trains on one batch in memory; with a split, it trains on what the pipeline makes of it.
+    trains on one batch in memory; with a split, it trains on what the pipeline makes of it. Of a
+    recipe with several sizes of images, the largest is measured.
     """
     set_seeds(recipe)
     mode = SingleMode()
-    trainee = build_trainee(recipe, architecture, mode)
+    side = recipe.resolutions.largest
+    trainee = build_trainee(recipe, architecture, mode, side=side)
     runner = mode.runner(build_step(recipe, trainee, mode).update)
     data = drawn_split(architecture.classes) if split is None else split
     bars.say("measuring the input pipeline alone")
@@ -61,7 +63,7 @@ def benchmark(
     del elements  # or it would fill its buffers beside what comes next
 
     bars.say("measuring training on one batch in memory")
-    inputs = drawn_inputs(recipe.batch_size, architecture.classes)
+    inputs = drawn_inputs(recipe.batch_size, architecture.classes, side=side)
 
     def step(batch: StepInputs) -> None:
         runner.submit(batch)
@@ -92,6 +94,7 @@ def speeds_text(speeds: Speeds) -> str:
     """Return the lines that tell them."""
     recipe = speeds.recipe
     facts = [f"stem {recipe.stem}", f"{recipe.batch_size} images a step", recipe.precision]
+    facts.append(f"{recipe.resolutions.largest}×{recipe.resolutions.largest} pixels")
     facts += ["XLA"] * recipe.xla + ["deterministic"] * recipe.deterministic
     lines = [str(speeds.machine), ", ".join(facts)]
     parts = {
@@ -116,5 +119,5 @@ def drawn_split(classes: int, images: int = _DRAWN_IMAGES) -> Split:
 
 
 def _elements(recipe: Recipe, mode: SingleMode, split: Split) -> Iterator[Any]:
-    batches = build_batches(recipe, mode, split)
+    batches = build_batches(recipe, mode, split, side_at=lambda _: recipe.resolutions.largest)
     return iter(training_dataset(batches, first_step=0, last_step=2**31))

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 
 from imaging import IMAGE_SHAPE
-from training.assemble import build_schedule, build_trainee
+from training.assemble import build_plan, build_schedule, build_trainee
 from training.backend import tf
+from training.data.holdout import held_out_count
 from training.data.pipeline import elements_ahead
 from training.data.size import DataSize, size_of
-from training.errors import DataError
 from training.model import Architecture
 from training.modes.single import SingleMode
 from training.modes.spread import Spread, spread_of
 from training.outlook.cost import ModelCost, cost_of
 from training.outlook.machine import Machine, this_machine
 from training.outlook.training_rate import training_rate
-from training.position import Plan, make_plan
+from training.position import Plan
 from training.precision import resolve as resolve_precision
 from training.schedule import Schedule
 from training.settings import Job, Recipe
@@ -57,8 +59,19 @@ class Guess(msgspec.Struct, frozen=True, kw_only=True):
     from_: str = msgspec.field(name="from")
 
 
+class StageOutlook(msgspec.Struct, frozen=True, kw_only=True):
+    """The steps with images of one side, and what the model costs at it."""
+
+    side: int
+    steps: int
+    model: ModelCost
+
+
 class Outlook(msgspec.Struct, frozen=True, kw_only=True):
-    """A run's settings, all of them resolved, and what follows from them."""
+    """A run's settings, all of them resolved, and what follows from them.
+
+    `model` is the cost at the largest images that it trains on.
+    """
 
     job: Job
     recipe: Recipe
@@ -68,6 +81,7 @@ class Outlook(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     schedule: Schedule
     model: ModelCost
+    stages: tuple[StageOutlook, ...]
     memory: Memory
     guess: Guess
     machine: Machine
@@ -85,9 +99,10 @@ def look_ahead(job: Job, recipe: Recipe) -> Outlook:
     spread = spread_of(job)
     data = size_of(job.data, job.cache_folder)
     images_a_step = recipe.batch_size * spread.parts
-    plan = _plan(job, recipe, data, images_a_step)
-    architecture = Architecture(classes=data.classes, stem=recipe.stem)
-    cost = cost_of(build_trainee(recipe, architecture, SingleMode()).model)
+    trained = data.train_images - held_out_count(data.train_images, recipe.holdout)
+    plan = build_plan(recipe, trained, spread.parts, checkpoint_every=job.checkpoint_every)
+    stages = _stages(recipe, Architecture(classes=data.classes, stem=recipe.stem), plan)
+    cost = max((stage.model for stage in stages), key=lambda each: each.forward_macs)
     return Outlook(
         job=job,
         recipe=recipe,
@@ -98,7 +113,8 @@ def look_ahead(job: Job, recipe: Recipe) -> Outlook:
         schedule=build_schedule(recipe, plan, spread.parts),
         model=cost,
         memory=memory_of(recipe, cost),
-        guess=_guess(recipe, cost, spread, plan.total_steps * images_a_step, has_gpu=bool(gpus)),
+        stages=stages,
+        guess=_guess(recipe, stages, spread, images_a_step, has_gpu=bool(gpus)),
         machine=this_machine(gpus=gpus),
     )
 
@@ -126,21 +142,25 @@ def memory_of(recipe: Recipe, cost: ModelCost) -> Memory:
     )
 
 
-def _plan(job: Job, recipe: Recipe, data: DataSize, images_a_step: int) -> Plan:
-    if data.train_images < images_a_step:
-        raise DataError(
-            f"{data.train_images} training images don't fill a batch of {images_a_step}"
-        )
-    return make_plan(
-        steps_per_pass=data.train_images // images_a_step,
-        epochs=recipe.epochs,
-        steps_per_epoch=recipe.steps_per_epoch,
-        max_steps=recipe.max_steps,
-        checkpoint_every=job.checkpoint_every,
+def _stages(recipe: Recipe, architecture: Architecture, plan: Plan) -> tuple[StageOutlook, ...]:
+    costs = {
+        side: cost_of(build_trainee(recipe, architecture, SingleMode(), side=side).model)
+        for side in recipe.resolutions.sides
+    }
+    return tuple(
+        StageOutlook(side=side, steps=steps, model=costs[side])
+        for side, steps in recipe.resolutions.steps(plan.total_steps)
     )
 
 
-def _guess(recipe: Recipe, cost: ModelCost, spread: Spread, images: int, *, has_gpu: bool) -> Guess:
+def _guess(
+    recipe: Recipe,
+    stages: Sequence[StageOutlook],
+    spread: Spread,
+    images_a_step: int,
+    *,
+    has_gpu: bool,
+) -> Guess:
     """Scale what a shallower model does here to this one, by multiplications, and to all devices.
 
     Processes of one machine share its cores, so that without GPUs only hosts add up.
@@ -151,11 +171,13 @@ def _guess(recipe: Recipe, cost: ModelCost, spread: Spread, images: int, *, has_
     measured, shallow_cost = training_rate(
         msgspec.structs.replace(recipe, batch_size=batch), shallow, windows=3, seconds=0.5
     )
-    here = measured.median * shallow_cost.step_flops / cost.step_flops
-    rate = here * (spread.devices if has_gpu else spread.hosts)
+    flops_per_s = measured.median * shallow_cost.step_flops
+    flops_per_s *= spread.devices if has_gpu else spread.hosts
+    flops = sum(images_a_step * stage.steps * stage.model.step_flops for stage in stages)
+    images = sum(images_a_step * stage.steps for stage in stages)
     return Guess(
-        images_per_s=rate,
-        training_s=images / rate,
+        images_per_s=images * flops_per_s / flops,
+        training_s=flops / flops_per_s,
         from_="a shallower ResNet measured here for a few seconds, scaled by its multiplications "
         "and the devices, as if they had nothing to tell each other",
     )

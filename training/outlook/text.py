@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from training.data.holdout import held_out_count
 from training.outlook.outlook import Outlook
 
 _NAME_WIDTH = 18
@@ -45,6 +46,8 @@ def _run(outlook: Outlook) -> Rows:
 def _model(outlook: Outlook) -> Rows:
     model = outlook.model
     step = model.step_flops * outlook.images_a_step
+    side = outlook.recipe.resolutions.largest
+    forward = f"{model.forward_macs / 1e9:.2f} GMAC = {model.forward_flops / 1e9:.2f} GFLOP"
     return [
         (
             "parameters",
@@ -52,7 +55,7 @@ def _model(outlook: Outlook) -> Rows:
         ),
         (
             "forward pass",
-            f"{model.forward_macs / 1e9:.2f} GMAC = {model.forward_flops / 1e9:.2f} GFLOP an image",
+            f"{forward} an image of {side}×{side} pixels",
         ),
         (
             "training step",
@@ -69,7 +72,24 @@ def _plan(outlook: Outlook) -> Rows:
         ("images a step", f"{outlook.images_a_step:,}: {recipe.batch_size} on {devices} at once"),
         ("steps", f"{plan.total_steps:,} in {_many(plan.epochs, 'epoch')}"),
         ("steps an epoch", f"{plan.steps_per_epoch:,}"),
+        *_stages(outlook),
         ("learning rate", f"peak {schedule.peak:.4g}, {warmup} of warm-up, cosine to 0"),
+    ]
+
+
+def _stages(outlook: Outlook) -> Rows:
+    """Return the sizes of images, where they change, and how many aren't trained on."""
+    rows = [
+        (
+            f"{stage.side}×{stage.side} pixels",
+            f"{_many(stage.steps, 'step')}, {stage.model.step_flops / 1e9:.2f} GFLOP an image",
+        )
+        for stage in outlook.stages
+    ]
+    held_out = held_out_count(outlook.data.train_images, outlook.recipe.holdout)
+    return [
+        *(rows if len(rows) > 1 else []),
+        *([("held out", f"{held_out:,} training images")] if held_out else []),
     ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from imaging import IMAGE_SHAPE
+from imaging import CHANNELS, SIDE
 from training.assemble import build_step, build_trainee, set_seeds
 from training.backend import tf
 from training.model import Architecture
@@ -22,12 +22,16 @@ _WARM_UP_STEPS = 2
 def training_rate(
     recipe: Recipe, architecture: Architecture, *, windows: int, seconds: float
 ) -> tuple[Throughput, ModelCost]:
-    """Return images a second of whole steps in this process, and the cost of the model."""
+    """Return images a second of whole steps in this process, and the cost of the model.
+
+    Both at the largest images that the recipe trains on.
+    """
     set_seeds(recipe)
     mode = SingleMode()
-    trainee = build_trainee(recipe, architecture, mode)
+    side = recipe.resolutions.largest
+    trainee = build_trainee(recipe, architecture, mode, side=side)
     runner = mode.runner(build_step(recipe, trainee, mode).update)
-    inputs = drawn_inputs(recipe.batch_size, architecture.classes)
+    inputs = drawn_inputs(recipe.batch_size, architecture.classes, side=side)
 
     def advance() -> None:
         runner.submit(inputs)
@@ -45,12 +49,13 @@ def warmed_up(
     return measure(advance, images=recipe.batch_size, windows=windows, seconds=seconds)
 
 
-def drawn_inputs(batch_size: int, classes: int) -> StepInputs:
-    """Return one batch of random images, on the device that trains."""
+def drawn_inputs(batch_size: int, classes: int, *, side: int = SIDE) -> StepInputs:
+    """Return one batch of random images of this side, on the device that trains."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, classes, batch_size, np.int32)
+    shape = (batch_size, side, side, CHANNELS)
     return StepInputs(
-        images=tf.constant(rng.integers(0, 256, (batch_size, *IMAGE_SHAPE), np.uint8)),
+        images=tf.constant(rng.integers(0, 256, shape, np.uint8)),
         labels=tf.constant(labels),
         partners=tf.constant(labels),
         shares=tf.ones(batch_size),

@@ -18,11 +18,16 @@ def curves(data: ReportData) -> Html:
         return element("p", "Nothing is logged yet: the first line comes after 20 steps.")
     note = (
         "Training numbers are means over 20 steps, of augmented images and moving weights; "
-        "validation is of whole epochs, unaltered images"
+        f"{evaluated_on(data)} is of whole epochs, unaltered images"
         + (" and the averaged weights" if data.settings.recipe.ema else "")
         + ". The two needn't meet."
     )
     return joined([element("div", *charts, class_="charts"), element("p", note, class_="note")])
+
+
+def evaluated_on(data: ReportData) -> str:
+    """Return what the images are called that each epoch ends with an evaluation on."""
+    return "held-out" if data.settings.recipe.holdout else "validation"
 
 
 def _loss(data: ReportData) -> Html:
@@ -31,7 +36,7 @@ def _loss(data: ReportData) -> Html:
         [
             Series("training", "s1", [(line.step, line.loss) for line in data.trained]),
             Series(
-                "validation",
+                evaluated_on(data),
                 "s2",
                 [(line.step, line.loss) for line in data.evaluated],
                 markers=True,
@@ -45,13 +50,13 @@ def _loss(data: ReportData) -> Html:
 
 
 def _accuracy(data: ReportData) -> Html:
-    evaluated = data.evaluated
+    evaluated, on = data.evaluated, evaluated_on(data)
     return line_chart(
         "Accuracy",
         [
             Series("training top-1", "s1", [(line.step, line.top1) for line in data.trained]),
-            Series("validation top-1", "s2", [(e.step, e.top1) for e in evaluated], markers=True),
-            Series("validation top-5", "s3", [(e.step, e.top5) for e in evaluated], markers=True),
+            Series(f"{on} top-1", "s2", [(e.step, e.top1) for e in evaluated], markers=True),
+            Series(f"{on} top-5", "s3", [(e.step, e.top5) for e in evaluated], markers=True),
         ],
         x_label=_STEP,
         y_label="right, of images",

@@ -12,7 +12,7 @@ from training.progress import duration
 from training.report import facts
 from training.report.answers import Answers
 from training.report.charts import percent
-from training.report.curves import curves
+from training.report.curves import curves, evaluated_on
 from training.report.data import ReportData
 from training.report.markup import Html, element, joined
 from training.signature import ONNX, SAVED_MODEL
@@ -113,8 +113,8 @@ def _headline(data: ReportData, answers: Answers | None) -> Html:
     elif data.evaluated:
         last = data.evaluated[-1]
         tiles += [
-            ("top-1", f"{last.top1:.1%}", f"validation, epoch {last.epoch}"),
-            ("top-5", f"{last.top5:.1%}", f"validation, epoch {last.epoch}"),
+            ("top-1", f"{last.top1:.1%}", f"{evaluated_on(data)}, epoch {last.epoch}"),
+            ("top-5", f"{last.top5:.1%}", f"{evaluated_on(data)}, epoch {last.epoch}"),
             ("loss", f"{last.loss:.3f}", "cross-entropy, nats"),
         ]
     if answers is not None:

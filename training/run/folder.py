@@ -58,7 +58,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """The checked export: each variant's accuracy, and how far they are from each other.
 
     `machine` is where it was made; None in results of older versions. `quantization` is how the
-    int8 variant was made, None without one.
+    int8 variant was made, None without one; by `temperature` the export divides its logits.
     """
 
     step: int
@@ -68,6 +68,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     agreement: float
     machine: Machine | None = None
     quantization: Quantization | None = None
+    temperature: float | None = None
 
 
 class Publication(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from training.run.checkpoints import Checkpoints
 ROOT = Path(__file__).parents[3]
 STEPS = 8
 RECIPE = ["--epochs", "2", "--steps-per-epoch", "4", "--batch-size", "4", "--seed", "5"]
-RECIPE += ["--precision", "float32", "--checkpoint-every", "1"]
+RECIPE += ["--precision", "float32", "--checkpoint-every", "1", "--resolution", "32@0,64@0.5"]
 START_S = 240
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]

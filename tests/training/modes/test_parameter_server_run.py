@@ -127,6 +127,7 @@ def gone(numbers: dict[str, int]) -> bool:
 def test_two_workers_and_two_servers_train_a_version(tmp_path: Path, drawn: Path) -> None:
     run, store = tmp_path / "run", f"file://{tmp_path}/shelf"
     options = ["--epochs", "2", "--steps-per-epoch", "4", "--ema", "0.9", "--store", store]
+    options += ["--resolution", "32@0,64@0.5"]
     with started(train(run, drawn, *HERE, *options), tmp_path) as running:
         assert running.ended(300) == 0, running.output
     output = running.output

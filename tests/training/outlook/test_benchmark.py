@@ -26,7 +26,7 @@ def test_each_part_is_measured_by_itself() -> None:
         assert min(part.windows) > 0
     lines = speeds_text(measured).splitlines()
     assert lines[0] == str(measured.machine)
-    assert lines[1] == "stem imagenet, 4 images a step, float32, deterministic"
+    assert lines[1] == "stem imagenet, 4 images a step, float32, 64×64 pixels, deterministic"
     assert [line[:22].strip() for line in lines[2:]] == [
         "input pipeline alone",
         "training, one batch",

@@ -308,7 +308,7 @@ def test_a_run_folder_is_gathered_as_it_was_written(tmp_path: Path) -> None:
     assert (found.name, found.step, found.images_seen) == ("run", 1000, 64_000)
     assert found.images_per_s == pytest.approx(80.0)
     assert found.trained == RUN.trained
-    assert found.sizes == Sizes(1000, 1, {SAVED_MODEL: 23, ONNX: 0})
+    assert found.sizes == Sizes(1000, 1, {SAVED_MODEL: 23})
     assert write_report(folder, data) == folder.report
     assert "class 199" in folder.report.read_text()
     assert not list(folder.path.glob("*.partial"))
