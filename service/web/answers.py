@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from flask import Response
 
 from service.ipc.messages import ClassName, Probabilities
+from service.web.lean import LeanResponse
 
 VERSION_HEADER = "Model-Version"
 
@@ -35,9 +35,9 @@ def top_k(
     ]
 
 
-def json_response(value: Any, *, status: int = 200, version: int | None = None) -> Response:
+def json_response(value: Any, *, status: int = 200, version: int | None = None) -> LeanResponse:
     """Return `value` as JSON, naming the model version that gave it."""
-    response = Response(_encode(value), status=status, content_type="application/json")
+    response = LeanResponse(_encode(value), status=status, content_type="application/json")
     if version is not None:
         response.headers[VERSION_HEADER] = str(version)
     return response

@@ -10,7 +10,7 @@ from typing import Protocol, cast
 from gunicorn_h1c import H1CProtocol, LimitRequestHeaders, LimitRequestLine
 
 from service import metrics
-from service.web.bridge import Environ, Headers, RunningRequest, WsgiApp
+from service.web.bridge import Environ, Headers, RequestRunner, RunningRequest
 from service.web.head import (
     BadHead,
     add_body,
@@ -45,7 +45,7 @@ class Phase(enum.Enum):
 class House(Protocol):
     """What the connections of a worker share."""
 
-    app: WsgiApp
+    runner: RequestRunner
     limits: HttpLimits
     loop: asyncio.AbstractEventLoop
     connections: set[Connection]
@@ -235,8 +235,8 @@ class Connection(asyncio.Protocol):
         else:
             # Requests have deadlines of their own.
             self._enter(Phase.RUNNING, NEVER)
-        self._running = RunningRequest(self._house.app, self._environ, self._answer)
-        self._running.start()
+        self._running = RunningRequest(self._environ, self._answer)
+        self._house.runner.start(self._running)
 
     def _answer(self, status: str, headers: Headers, body: bytes) -> None:
         self._running = None

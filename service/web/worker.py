@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.workers.base import Worker
 
 from service.lifecycle import allow_open_files, keep_what_is_loaded
-from service.web.bridge import WsgiApp
+from service.web.bridge import RequestRunner, WsgiApp
 from service.web.connection import Connection
 from service.web.limits import HttpLimits
 
@@ -37,7 +37,7 @@ class LoopHouse:
     """The connections of one worker, and the bounds that hold for all of them."""
 
     def __init__(self, app: WsgiApp, limits: HttpLimits, loop: asyncio.AbstractEventLoop) -> None:
-        self.app = app
+        self.runner = RequestRunner(app)
         self.limits = limits
         self.loop = loop
         self.connections: set[Connection] = set()

@@ -5,12 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Generator
+from contextvars import ContextVar
 
 import pytest
 from flask import Flask, request
 from werkzeug.test import EnvironBuilder
 
-from service.web.bridge import FAILED, Headers, RunningRequest, WsgiApp, wait_for
+from service.web.bridge import (
+    FAILED,
+    MOST_IDLE,
+    Headers,
+    RequestRunner,
+    RunningRequest,
+    WsgiApp,
+    wait_for,
+)
 
 
 class Caller:
@@ -21,16 +30,15 @@ class Caller:
         self.status = ""
         self.body = b""
         self.done = asyncio.Event()
-        self.running: RunningRequest | None = None
+        self.running = RunningRequest(self.environ, self.answered)
 
     def answered(self, status: str, headers: Headers, body: bytes) -> None:
         assert not self.done.is_set(), "a request is answered once"
         self.status, self.body = status, body
         self.done.set()
 
-    def begin(self, app: WsgiApp) -> None:
-        self.running = RunningRequest(app, self.environ, self.answered)
-        self.running.start()
+    def begin(self, runner: RequestRunner) -> None:
+        runner.start(self.running)
 
 
 @pytest.fixture
@@ -44,9 +52,10 @@ def view(app: Flask, answer: Callable[[], str]) -> None:
 
 def serve(app: WsgiApp, *bodies: bytes) -> list[Caller]:
     async def all_at_once() -> list[Caller]:
+        runner = RequestRunner(app)
         callers = [Caller(body) for body in bodies]
         for each in callers:
-            each.begin(app)
+            each.begin(runner)
         async with asyncio.timeout(10):
             for each in callers:
                 await each.done.wait()
@@ -78,7 +87,7 @@ def test_what_is_done_already_is_not_waited_for(app: Flask) -> None:
         done.set_result("there")
         view(app, lambda: wait_for(done))
         caller = Caller()
-        caller.begin(app.wsgi_app)
+        caller.begin(RequestRunner(app.wsgi_app))
         assert caller.done.is_set(), "before the event loop ran again"
         return caller
 
@@ -111,16 +120,58 @@ def test_cancelling_ends_the_wait_and_nothing_is_answered(app: Flask) -> None:
 
     async def cancel() -> Caller:
         caller = Caller()
-        caller.begin(app.wsgi_app)
-        assert caller.running is not None
+        caller.begin(RequestRunner(app.wsgi_app))
         caller.running.cancel()
         while not ended:
             await asyncio.sleep(0)
-        assert caller.running.dead
         return caller
 
     view(app, wait)
     assert not asyncio.run(cancel()).done.is_set()
+
+
+def test_what_a_request_leaves_in_context_variables_ends_with_it() -> None:
+    left: ContextVar[str] = ContextVar("left", default="nothing")
+
+    def app(environ: object, start_response: Callable[[str, Headers], object]) -> list[bytes]:
+        found = left.get()
+        left.set("something")
+        wait_for(asyncio.sleep(0))
+        assert left.get() == "something"
+        start_response("200 OK", [])
+        return [found.encode()]
+
+    async def one_after_another() -> list[bytes]:
+        runner = RequestRunner(app)
+        callers = [Caller() for _ in range(3)]
+        for each in callers:
+            each.begin(runner)
+            await each.done.wait()
+        assert len(runner.idle) == 1, "all ran in the same greenlet"
+        return [each.body for each in callers]
+
+    assert asyncio.run(one_after_another()) == [b"nothing"] * 3
+
+
+def test_after_a_rush_few_greenlets_are_kept() -> None:
+    async def rush() -> int:
+        gate = asyncio.Event()
+
+        def app(environ: object, start_response: Callable[[str, Headers], object]) -> list[bytes]:
+            wait_for(gate.wait())
+            start_response("200 OK", [])
+            return [b"done"]
+
+        runner = RequestRunner(app)
+        callers = [Caller() for _ in range(MOST_IDLE + 20)]
+        for each in callers:
+            each.begin(runner)
+        gate.set()
+        for each in callers:
+            await each.done.wait()
+        return len(runner.idle)
+
+    assert asyncio.run(rush()) == MOST_IDLE
 
 
 def test_an_application_that_fails_is_answered_500(caplog: pytest.LogCaptureFixture) -> None:
