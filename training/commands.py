@@ -18,7 +18,7 @@ from training.evaluation.evaluate import Scores
 from training.measuring_commands import dry_run, measure_speeds
 from training.preset import load_preset
 from training.progress import make_bars
-from training.run.choice import choose
+from training.run.choice import RUNS, choose
 from training.run.folder import Publication, Result, RunFolder, RunSettings
 from training.settings import (
     Job,
@@ -80,6 +80,17 @@ def _benchmark(options: argparse.Namespace) -> None:
     job = job_from({name: values[name] for name in names})
     recipe = recipe_from({name: values[name] for name in names_of(Recipe) & values.keys()})
     _say(measure_speeds(job, recipe, options))
+
+
+def _search(options: argparse.Namespace) -> None:
+    from training.search.command import REPORT, search
+    from training.search.plan import read_plan
+
+    file = Path(options.plan)
+    out = Path(options.out) if options.out else RUNS / file.stem
+    for line in search(read_plan(file), out, file.stem, make_bars()):
+        _say(line)
+    _say(f"report: {out / REPORT}")
 
 
 def _worker(options: argparse.Namespace) -> None:
@@ -285,6 +296,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "generate": _generate,
     "train": _train,
     "benchmark": _benchmark,
+    "search": _search,
     "worker": _worker,
     "server": _server,
     "export": _export,

@@ -66,7 +66,8 @@ def train(job: Job, recipe: Recipe, mode: Mode, run: Path, bars: Bars) -> Outcom
     """Train, or go on where the run folder stands, then export, check and publish.
 
     Every rank calls it; None on those that don't write files, as their work ends with the last
-    step. Raises a TrainingError; see `training.errors` for what it can be.
+    step, and where the job wants no export. Raises a TrainingError; see `training.errors` for what
+    it can be.
     """
     if mode.writes_files and job.store is not None:
         check_store(job.store, job.model)
@@ -96,6 +97,9 @@ def train(job: Job, recipe: Recipe, mode: Mode, run: Path, bars: Bars) -> Outcom
                 bars=bars,
                 weights=start.weights if start else None,
             )
+            if not job.export:
+                bars.say(f"{run}: trained up to step {step}; its checkpoint is kept, not exported")
+                return None
             result = finish(
                 folder,
                 trainee.result,

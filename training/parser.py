@@ -41,6 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_data(commands)
     _add_generate(commands)
     _add_train(commands)
+    _add_search(commands)
     _add_role(commands, "worker", "compute steps for a coordinator (--mode ps)")
     _add_role(commands, "server", "hold variables for a coordinator and its workers (--mode ps)")
     _add_benchmark(commands)
@@ -152,6 +153,27 @@ def _add_benchmark(commands: Any) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     _add_settings(parser.add_argument_group("the recipe"), Recipe)
+
+
+def _add_search(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "search",
+        "try recipes one after the other and compare them on held-out training images",
+        "Each trial is a run of its own in the folder, without export. The same command goes on "
+        "with what is missing.",
+    )
+    parser.add_argument(
+        "plan",
+        metavar="FILE",
+        help="TOML: [all] has the settings that trials share, such as preset, holdout and "
+        "max_steps, [try.NAME] those of each",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        help="gets the runs, report.html and results.json (default: runs/ and the name of FILE)",
+    )
 
 
 def _add_role(commands: Any, name: str, summary: str) -> None:

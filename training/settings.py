@@ -195,6 +195,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         str | None,
         Meta(description="where --init-from finds versions (default: --store)"),
     ] = None
+    export: Annotated[
+        bool,
+        Meta(
+            description="end with the export, its check and the report; without, with the last "
+            "checkpoint, and the same command with --export goes on from there"
+        ),
+    ] = True
     keep: Annotated[int, Meta(ge=1, description="newest checkpoints to keep, besides the best")] = 2
     checkpoint_every: Annotated[
         Annotated[int, Meta(ge=1)] | None,
@@ -292,7 +299,10 @@ def recipe_from(values: dict[str, Any]) -> Recipe:
 
 def job_from(values: dict[str, Any]) -> Job:
     """Return the job of these values, numbers also as text. Raises UsageError."""
-    return _convert(values, Job)
+    job = _convert(values, Job)
+    if not job.export and (job.store is not None or job.variants is not None):
+        raise UsageError("--no-export leaves nothing for --store or --variants")
+    return job
 
 
 def quantization_from(values: dict[str, Any]) -> Quantization:
