@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import urllib.request
 from datetime import UTC, datetime
@@ -22,6 +23,9 @@ _LOOK_S = 1.0
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # The first answers at a new rate still come from the old one.
 _SETTLE_S = 1.0
+# Workers report every 3 s.
+_REPORTS_S = 4.0
+_KEEPS_UP = 0.9
 _ASKED = (
     "host", "slo", "mix", "shape", "rate", "num_users", "run_time", "batch", "pause", "images",
     "model", "label", "step",
@@ -100,21 +104,28 @@ class Conductor:
         self.set_rate(self._search.rate)
         return True
 
-    def _broke_since(self, since_s: float) -> str:
-        """Return the objectives that didn't hold since a time, '' if all did."""
+    def _broke_since(self, begun_s: float) -> str:
+        """Return what didn't hold since a time, '' if all did; whole seconds that are known yet."""
+        since_s, until_s = math.ceil(begun_s), math.floor(self.seconds - self._behind_s)
+        if until_s <= since_s:
+            return "the step is too short to see anything; raise --step"
+        timeline, seconds = self.run.timeline, until_s - since_s
         objectives = with_defaults(parse_objectives(self._options.slo))
-        until_s = self.seconds
-        for scenario in self.run.timeline.scenarios():
-            tally = self.run.timeline.total(scenario, since_s=since_s, until_s=until_s)
-            for each in judge_tally(tally, until_s - since_s, objectives, scenario):
+        for scenario in timeline.scenarios():
+            tally = timeline.total(scenario, since_s=since_s, until_s=until_s)
+            for each in judge_tally(tally, seconds, objectives, scenario):
                 if not each.holds:
                     return f"{each.objective} in {each}"
-        began = self.run.timeline.total(since_s=since_s, until_s=until_s).requests
-        wanted = self._rate * (until_s - since_s)
-        # What comes slower than it is sent has not been answered yet.
-        if began < 0.9 * wanted:
-            return f"{began / (until_s - since_s):,.0f}/s were answered"
+        ended = timeline.total(since_s=since_s, until_s=until_s).requests / seconds
+        # Where fewer are answered than are sent, the others wait.
+        if ended < _KEEPS_UP * self._rate:
+            return f"{ended:,.0f}/s were answered"
         return ""
+
+    @property
+    def _behind_s(self) -> float:
+        """How long ago measurements may have been made that aren't here yet."""
+        return _REPORTS_S if hasattr(self._environment.runner, "worker_count") else 1.0
 
     def _new_run(self) -> Run:
         asked = {name: getattr(self._options, name, None) for name in _ASKED}

@@ -13,6 +13,8 @@ BUSY_SHARE = 0.9
 # What its clock may be late for it to measure a latency of that much.
 LAG_SHARE = 0.25
 LAG_LEAST_MS = 10.0
+# A pause of the whole process, or of its machine, looks like one of the service.
+STOOD_STILL_MS = 500.0
 # A sample a second says nothing of a run of two.
 FEWEST_SECONDS = 3
 
@@ -77,6 +79,11 @@ def bottleneck(health: dict[str, ProcessHealth], p99_ms: float, late_share: floa
             return (
                 f"{name} used {each.mean_cpu:.0%} of its core; spread the load over more processes"
                 " (--processes) or machines"
+            )
+        if each.lag.max_ms > STOOD_STILL_MS:
+            return (
+                f"{name} itself stood still for {each.lag.max_ms / 1000:.1f} s; run it where"
+                " nothing stops it"
             )
         lag_ms = each.lag.quantile_ms(0.99)
         if lag_ms > max(LAG_LEAST_MS, LAG_SHARE * p99_ms):

@@ -51,6 +51,11 @@ class Run:
             return self._totals.get(scenario, Tally())
         return sum_up(self._totals.values())
 
+    @property
+    def knee_rate(self) -> float:
+        """The highest rate at which all objectives held; 0 if none was found."""
+        return max((step.rate for step in self.knee if not step.broke), default=0.0)
+
     def write(self, path: Path) -> None:
         """Write it as JSON, with a summary that programs can read without knowing the rest."""
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,8 @@ from loadtest.memory import growth_mb_per_min
 from loadtest.objectives import Objective, in_force, parse_objectives, with_defaults
 from loadtest.run import Run, summary
 
+# What a search for the knee has to find where no objective says.
+_SOME_RATE = Objective("rate", ">", 0.0, "/s")
 _TIMES = ("p50", "p90", "p95", "p99", "p99.9", "max", "mean", "stall")
 
 
@@ -102,9 +104,9 @@ def judge_tally(
 
 def show_ms(value: float) -> str:
     """Return a time as people read it."""
-    if value >= 10_000:
-        return f"{value / 1000:.1f} s"
-    return f"{value:,.0f} ms" if value >= 100 else f"{value:.3g} ms"
+    if value >= 1000:
+        return f"{value / 1000:.3g} s"
+    return f"{value:.3g} ms"
 
 
 def show_kinds(kinds: Counter[str]) -> str:
@@ -113,11 +115,12 @@ def show_kinds(kinds: Counter[str]) -> str:
 
 
 def _judge_all(run: Run, objectives: tuple[Objective, ...]) -> Iterator[Judgement]:
-    for scenario in run.timeline.scenarios():
-        yield from judge_tally(run.total(scenario), run.duration_s, objectives, scenario)
-    for each in judge_tally(run.total(), run.duration_s, objectives, ""):
-        knee = max((step.rate for step in run.knee if not step.broke), default=0.0)
-        yield _of_knee(each, knee) if each.objective.metric == "rate" and run.knee else each
+    if run.knee:
+        yield from _judge_knee(run, objectives)
+    else:
+        for scenario in run.timeline.scenarios():
+            yield from judge_tally(run.total(scenario), run.duration_s, objectives, scenario)
+        yield from judge_tally(run.total(), run.duration_s, objectives, "")
     growth = growth_mb_per_min(run.memory)
     for objective in in_force(objectives, ""):
         if objective.metric == "memory" and growth is not None:
@@ -125,10 +128,14 @@ def _judge_all(run: Run, objectives: tuple[Objective, ...]) -> Iterator[Judgemen
             yield Judgement("", objective, shown, objective.holds(growth))
 
 
-def _of_knee(judgement: Judgement, knee: float) -> Judgement:
-    """A search for the knee is judged by what it found, not by all the rates it tried."""
-    objective = judgement.objective
-    return Judgement("", objective, f"knee at {knee:,.1f}/s", objective.holds(knee))
+def _judge_knee(run: Run, objectives: tuple[Objective, ...]) -> Iterator[Judgement]:
+    """Judge a search for the knee: it went beyond what holds, but no answer may be wrong there."""
+    for scenario in run.timeline.scenarios():
+        for each in judge_tally(run.total(scenario), run.duration_s, objectives, scenario):
+            if each.objective.metric == "wrong":
+                yield each
+    rate = next((each for each in in_force(objectives, "") if each.metric == "rate"), _SOME_RATE)
+    yield Judgement("", rate, f"knee at {run.knee_rate:,.1f}/s", rate.holds(run.knee_rate))
 
 
 def _judge_count(
@@ -151,7 +158,7 @@ def _line(outcome: Outcome, run: Run, broken: list[Judgement], limit: str) -> st
         f" {total.wrong.total():,} wrong"
     )
     if run.knee:
-        did = f"knee at {max((s.rate for s in run.knee if not s.broke), default=0):,.1f}/s; " + did
+        did = f"knee at {run.knee_rate:,.1f}/s; {did}"
     note = f"; the load generator was the bottleneck: {limit}" if limit else ""
     if outcome is Outcome.PASS:
         return f"PASS  {did}{note}"

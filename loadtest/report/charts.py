@@ -12,7 +12,7 @@ Point: TypeAlias = tuple[float, float]
 Format: TypeAlias = Callable[[float], str]
 
 _WIDTH, _HEIGHT = 520, 230
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 10, 10, 26
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 22, 10, 26
 _MOST_POINTS = 400
 
 

@@ -52,8 +52,7 @@ def _head(run: Run, verdict: Verdict) -> str:
         "wrong answers": f"{total.wrong.total():,}",
     }
     if run.knee:
-        best = max((step.rate for step in run.knee if not step.broke), default=0.0)
-        tiles = {"knee": f"{best:,.0f}/s", **tiles}
+        tiles = {"knee": f"{run.knee_rate:,.0f}/s", **tiles}
     shown = "".join(
         f'<div class="tile"><dt>{name}</dt><dd>{value}</dd></div>' for name, value in tiles.items()
     )
