@@ -34,13 +34,14 @@ class Slot:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._pid = 0
         self._name = ""
         self._lock = -1
+        # Counters ask for the name with every addition; asking for the process's id would be dear.
+        os.register_at_fork(after_in_child=self._forget)
 
     def __call__(self) -> str:
         """Return the slot's name, taking one if this process has none yet."""
-        if self._pid != os.getpid():
+        if not self._name:
             self._take()
         return self._name
 
@@ -48,11 +49,15 @@ class Slot:
         """Write down what this process is, for `living_processes`."""
         self()
         os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{role} {self._pid}".encode(), 0)
+        os.pwrite(self._lock, f"{role} {os.getpid()}".encode(), 0)
 
-    def _take(self) -> None:
+    def _forget(self) -> None:
+        self._name = ""
         if self._lock >= 0:
             os.close(self._lock)  # the parent's, from before the fork; the parent holds it on
+            self._lock = -1
+
+    def _take(self) -> None:
         for number in itertools.count():
             lock = os.open(_path(self._folder, number), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
             try:
@@ -61,7 +66,7 @@ class Slot:
                 os.close(lock)
                 continue
             os.ftruncate(lock, 0)
-            self._lock, self._pid, self._name = lock, os.getpid(), str(number)
+            self._lock, self._name = lock, str(number)
             return
 
 

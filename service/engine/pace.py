@@ -15,9 +15,9 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
-# Batches of one cost a core 5% to 25% of its rate, so even with less than twice this under way for
-# each lane it takes that much.
-WORTHWHILE = 2
+# Batches of one or two cost a core 5% to 25% of its rate, so even with less than twice this under
+# way for each lane it takes that much.
+WORTHWHILE = 3
 # What was under way when each of the last runs ended tells what is to be expected.
 REMEMBERED = 4
 # So many runs without any other request under way make a client a single one.

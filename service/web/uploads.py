@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import io
-from typing import IO
+from typing import IO, cast
 
 from flask import Request
 from werkzeug.utils import cached_property
 
 from service.web.lean import Arguments
 
+_NO_ARGUMENTS = Arguments()
+
 
 class InMemoryRequest(Request):
     """A request whose files never go through a temporary file."""
 
     parameter_storage_class = Arguments
+
+    @cached_property
+    def args(self) -> Arguments:
+        """The query's parameters, of which most requests have none."""
+        return cast("Arguments", super().args) if self.query_string else _NO_ARGUMENTS
 
     @cached_property
     def stream(self) -> IO[bytes]:

@@ -76,9 +76,9 @@ def test_a_second_client_ends_that_and_solitude_has_to_be_proved_again(engine: E
 
 @pytest.mark.parametrize(
     ("clients", "batch"),
-    [(2, 1), (4, 2), (8, 2), (16, 4), (32, 8), (64, 16), (200, 16)],
+    [(2, 1), (4, 2), (6, 3), (8, 3), (16, 4), (32, 8), (64, 16), (200, 16)],
 )
-def test_lanes_get_even_batches_that_leave_as_much_waiting(
+def test_lanes_get_even_batches_that_leave_some_waiting(
     engine: Engine, clients: int, batch: int
 ) -> None:
     engine.arrive(clients)
