@@ -19,6 +19,8 @@ BY_CODE: Mapping[str, tuple[type[StoreError], str]] = {
     "ContainerNotFound": (NotFound, "the container doesn't exist"),
     "ContainerBeingDeleted": (Unreachable, "the container is being deleted; try again later"),
     "Md5Mismatch": (Corrupt, "bytes were damaged on the way; publish again"),
+    # Azurite's, where it keeps everything in memory.
+    "MemoryExtentStoreAtSizeLimit": (NoSpace, "the store is full"),
     "Crc64Mismatch": (Corrupt, "bytes were damaged on the way; publish again"),
 }
 BY_STATUS: Mapping[int, tuple[type[StoreError], str]] = {
