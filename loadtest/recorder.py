@@ -63,9 +63,9 @@ class Recorder:
         tally.late += ended.late
         if ended.latency_ms is not None:
             tally.latencies.add(ended.latency_ms)
-            quiet_s = now_s - max(self._last_answer_s.get(ended.scenario, 0.0), ended.begun_s)
-            tally.stall_s = max(tally.stall_s, quiet_s)
-            self._last_answer_s[ended.scenario] = now_s
+        quiet_s = now_s - max(self._last_answer_s.get(ended.scenario, 0.0), ended.begun_s)
+        tally.stall_s = max(tally.stall_s, quiet_s)
+        self._last_answer_s[ended.scenario] = now_s
         if ended.version:
             tally.versions[ended.version] += 1
         if ended.fault is not None:

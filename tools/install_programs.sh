@@ -1,7 +1,7 @@
 #!/bin/sh
 # Some tests need programs that pip and npm don't bring: several hosts are network namespaces with
-# sshd, the console is tried in Chromium, alert rules are checked by promtool. Install what is missing
-# where we may; elsewhere those tests are skipped, and say so.
+# sshd, the console is tried in Chromium, alert rules are checked by promtool, the load test is checked
+# beside hey. Install what is missing where we may; elsewhere those tests are skipped, and say so.
 set -eu
 PATH="$PATH:/usr/sbin:/sbin"
 
@@ -10,6 +10,7 @@ command -v ip >/dev/null && [ -x /usr/sbin/sshd ] || missing="iproute2 openssh-c
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
     missing="$missing chromium"
 command -v promtool >/dev/null || missing="$missing prometheus"
+command -v hey >/dev/null || missing="$missing hey"
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
