@@ -231,7 +231,7 @@ def generator(pid: int) -> int:
     """Return the process below `python -m loadtest` once it has connections to a service, or 0."""
     for child in psutil.Process(pid).children():
         if any(each.status == psutil.CONN_ESTABLISHED for each in child.net_connections("tcp4")):
-            return child.pid
+            return int(child.pid)
     return 0
 
 
