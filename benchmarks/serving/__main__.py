@@ -1,6 +1,6 @@
 """Requests/s, latencies, CPU and memory of Hotshelf, its peers and ONNX Runtime alone, in one run.
 
-    python -m benchmarks.serving --model NAME=FILE.onnx … [--servers hotshelf,mosec,fastapi]
+    python -m benchmarks.serving --model NAME=FILE.onnx … [--servers hotshelf,mosec,…]
         [--connections 1,8,32,64] [--rounds 2] [--seconds 6] [--images FOLDER] [--save]
 
 The rounds of all servers alternate, each round with servers started afresh, and medians over the
@@ -20,21 +20,29 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from benchmarks.results_file import write_results
 from benchmarks.serving.load import Bodies, Measured, post
+from benchmarks.serving.peer import PEERS
 from benchmarks.serving.processes import Cpu, cpu, family, machine_s, memory_mb
-from benchmarks.serving.requests import image_bodies, protocol_bodies, tensor_bodies
-from benchmarks.serving.servers import HOTSHELF, server
+from benchmarks.serving.requests import bulk_bodies, image_bodies
+from benchmarks.serving.servers import HOTSHELF, forms, server
 
 WARM_UP_CONNECTIONS = 32
 WARM_UP_S = 3.0
 BULK_CONNECTIONS = 8
-BULK_IMAGES = 16
-PEER = "peer"
+
+
+@dataclass(frozen=True)
+class Requests:
+    """What a server is sent: one JPEG a request, and 16 images a request."""
+
+    jpegs: Bodies
+    bulk: Bodies
 
 
 def main() -> int:
@@ -44,12 +52,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="hotshelf-serving-") as folder:
         work = Path(folder)
         jpegs = image_bodies(work / "jpegs", options.images)
-        bulk = {
-            HOTSHELF: protocol_bodies(work / "protocol", images_each=BULK_IMAGES),
-            PEER: tensor_bodies(work / "tensors", images_each=BULK_IMAGES),
-        }
+        requests = {name: requests_to(name, work, options) for name in options.servers}
         results = {
-            name: measure_model(model, work, jpegs, bulk, options) for name, model in models.items()
+            name: measure_model(model, work, jpegs, requests, options)
+            for name, model in models.items()
         }
     for name, result in results.items():
         show(name, result)
@@ -71,7 +77,7 @@ def parse() -> argparse.Namespace:
     names = lambda text: text.split(",")  # noqa: E731
     numbers = lambda text: [int(each) for each in text.split(",")]  # noqa: E731
     parser.add_argument("--model", type=pair, action="append", required=True)
-    parser.add_argument("--servers", type=names, default=[HOTSHELF, "mosec", "fastapi"])
+    parser.add_argument("--servers", type=names, default=[HOTSHELF, *PEERS])
     parser.add_argument("--connections", type=numbers, default=[1, 8, 32, 64])
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=6)
@@ -81,8 +87,21 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def requests_to(name: str, work: Path, options: argparse.Namespace) -> Requests:
+    """Write what a server is sent, in its own form."""
+    folder, form = work / "requests" / name, forms(name)
+    return Requests(
+        jpegs=image_bodies(folder / "jpegs", options.images, form.jpeg),
+        bulk=bulk_bodies(folder / "bulk", form.bulk),
+    )
+
+
 def measure_model(
-    model: Path, work: Path, jpegs: Bodies, bulk: dict[str, Bodies], options: argparse.Namespace
+    model: Path,
+    work: Path,
+    jpegs: Bodies,
+    requests: dict[str, Requests],
+    options: argparse.Namespace,
 ) -> dict[str, Any]:
     """Return medians over the rounds for every server, and the ceilings."""
     rounds: dict[str, list[dict[str, float]]] = {name: [] for name in options.servers}
@@ -91,22 +110,20 @@ def measure_model(
         if not options.no_ceilings:
             ceilings.append(alone(model, jpegs))
         for name in options.servers if each % 2 == 0 else reversed(options.servers):
-            with server(name, model, work, jpegs) as running:
-                own_bulk = bulk.get(name, bulk[PEER])
-                rounds[name].append(measure(running.pid, running.url, jpegs, own_bulk, options))
+            sent = requests[name]
+            with server(name, model, work, sent.jpegs) as running:
+                rounds[name].append(measure(running.pid, running.url, sent, options))
                 rounds[name][-1]["first_answer_s"] = round(running.first_answer_s, 2)
     servers = {name: median_of(values) for name, values in rounds.items()}
     return {"ceilings": ceilings, "servers": servers}
 
 
-def measure(
-    pid: int, url: str, jpegs: Bodies, bulk: Bodies, options: argparse.Namespace
-) -> dict[str, float]:
+def measure(pid: int, url: str, sent: Requests, options: argparse.Namespace) -> dict[str, float]:
     """Return one server's figures, flat: `rate_32`, `p99_ms_32`, `cpu_outside_ms_32`, …."""
     figures: dict[str, float] = {}
-    post(url, jpegs, connections=WARM_UP_CONNECTIONS, seconds=WARM_UP_S)
+    post(url, sent.jpegs, connections=WARM_UP_CONNECTIONS, seconds=WARM_UP_S)
     for count in options.connections:
-        seen, used, others = load(pid, url, jpegs, count, options.seconds)
+        seen, used, others = load(pid, url, sent.jpegs, count, options.seconds)
         figures |= {
             f"rate_{count}": seen.rate,
             f"p50_ms_{count}": seen.p50_ms,
@@ -120,8 +137,8 @@ def measure(
         if count > 1 and used.inference_s:
             outside_s = used.total_s - used.inference_s
             figures[f"cpu_outside_ms_{count}"] = 1000 * outside_s / seen.requests
-    seen, _, _ = load(pid, url, bulk, BULK_CONNECTIONS, options.seconds)
-    figures["bulk_images_s"] = seen.rate * bulk.images_each
+    seen, _, _ = load(pid, url, sent.bulk, BULK_CONNECTIONS, options.seconds)
+    figures["bulk_images_s"] = seen.rate * sent.bulk.images_each
     figures["bulk_errors"] = seen.errors
     figures["memory_mb"] = memory_mb(family(pid))
     return figures

@@ -9,15 +9,17 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks.serving.forms import Form
+
 SCRIPT = Path(__file__).with_name("cycle.lua")
 
 
 @dataclass(frozen=True)
 class Bodies:
-    """Requests to one path: bodies in files `000.bin`, `001.bin`, …, headers in `headers`."""
+    """Requests of one form: bodies in files `000.bin`, `001.bin`, …, headers in `headers`."""
 
     folder: Path
-    path: str
+    form: Form
     images_each: int
 
 
@@ -33,22 +35,22 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 def write_bodies(
-    folder: Path, bodies: list[bytes], *, path: str, headers: dict[str, str], images_each: int = 1
+    folder: Path, payloads: list[bytes], form: Form, *, images_each: int = 1
 ) -> Bodies:
-    """Lay bodies and headers out as `cycle.lua` reads them."""
+    """Lay requests that carry the payloads out as `cycle.lua` reads them."""
     folder.mkdir(parents=True)
-    for index, body in enumerate(bodies):
-        (folder / f"{index:03d}.bin").write_bytes(body)
-    lines = (f"{name}: {value}\n" for name, value in headers.items())
+    for index, payload in enumerate(payloads):
+        (folder / f"{index:03d}.bin").write_bytes(form.body(payload))
+    lines = (f"{name}: {value}\n" for name, value in form.headers.items())
     (folder / "headers").write_text("".join(lines))
-    return Bodies(folder, path, images_each)
+    return Bodies(folder, form, images_each)
 
 
 def post(url: str, bodies: Bodies, *, connections: int, seconds: float) -> Measured:
     """Post the bodies in turn over so many connections; raises RuntimeError when wrk fails."""
     command = [
         "wrk", "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "--timeout", "20s",
-        "-s", str(SCRIPT), url + bodies.path, "--", str(bodies.folder),
+        "-s", str(SCRIPT), url + bodies.form.path, "--", str(bodies.folder),
     ]  # fmt: skip
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     for line in ended.stdout.splitlines():

@@ -1,73 +1,34 @@
-"""What is sent: JPEGs one by one, and 16 images a request as a binary tensor."""
+"""What is sent: JPEGs one by one, and 16 images a request as a uint8 tensor."""
 
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from benchmarks.serving.forms import BULK_IMAGES, BULK_SHAPE, PLAIN, SIDE, Form
 from benchmarks.serving.load import Bodies, write_bodies
 
 COUNT = 200
-SIDE = 64
+BULK_COUNT = 8
 
 
-def image_bodies(folder: Path, images: Path | None) -> Bodies:
-    """Return requests of one JPEG each: the first of a folder's, or drawn ones."""
+def image_bodies(folder: Path, images: Path | None, form: Form = PLAIN.jpeg) -> Bodies:
+    """Write requests of one JPEG each: the first of a folder's, or drawn ones."""
     if images is None:
         jpegs = [_drawn(seed) for seed in range(COUNT)]
     else:
         jpegs = [path.read_bytes() for path in sorted(images.iterdir())[:COUNT]]
-    return write_bodies(folder, jpegs, path="/predict", headers={"Content-Type": "image/jpeg"})
+    return write_bodies(folder, jpegs, form)
 
 
-def tensor_bodies(folder: Path, *, images_each: int) -> Bodies:
-    """Return requests of several images each, as the bytes of one tensor: what peers take."""
-    return write_bodies(
-        folder,
-        _tensors(images_each),
-        path="/predict",
-        headers={"Content-Type": "application/octet-stream"},
-        images_each=images_each,
-    )
-
-
-def protocol_bodies(folder: Path, *, images_each: int) -> Bodies:
-    """Return the same as binary tensors of the Open Inference Protocol: what Hotshelf takes."""
-    tensors = _tensors(images_each)
-    shape = (images_each, SIDE, SIDE, 3)
-    header = json.dumps(
-        {
-            "inputs": [
-                {
-                    "name": "image",
-                    "datatype": "UINT8",
-                    "shape": shape,
-                    "parameters": {"binary_data_size": len(tensors[0])},
-                }
-            ],
-            "outputs": [{"name": "probabilities", "parameters": {"binary_data": True}}],
-        }
-    ).encode()
-    return write_bodies(
-        folder,
-        [header + each for each in tensors],
-        path="/v2/models/resnet50/infer",
-        headers={
-            "Content-Type": "application/octet-stream",
-            "Inference-Header-Content-Length": str(len(header)),
-        },
-        images_each=images_each,
-    )
-
-
-def _tensors(images_each: int) -> list[bytes]:
+def bulk_bodies(folder: Path, form: Form) -> Bodies:
+    """Write requests of 16 images each, random pixels, as one tensor."""
     rng = np.random.default_rng(0)
-    shape = (images_each, SIDE, SIDE, 3)
-    return [rng.integers(0, 256, shape, dtype=np.uint8).tobytes() for _ in range(8)]
+    tensors = (rng.integers(0, 256, BULK_SHAPE, dtype=np.uint8) for _ in range(BULK_COUNT))
+    return write_bodies(folder, [each.tobytes() for each in tensors], form, images_each=BULK_IMAGES)
 
 
 def _drawn(seed: int) -> bytes:

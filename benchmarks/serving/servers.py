@@ -6,9 +6,9 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -16,19 +16,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.serving.forms import BINARY_PROTOCOL, Forms
 from benchmarks.serving.load import Bodies
+from benchmarks.serving.peer import PEERS, start_peer
+from benchmarks.serving.processes import family
 from model_store import Lineage, Signature, TensorSpec, open_store
 
 ROOT = Path(__file__).resolve().parents[2]
 HOTSHELF = "hotshelf"
-PEERS = Path(__file__).with_name("peers")
 SERVICE_PYTHON = ROOT / ".venv" / "service" / "bin" / "python"
-# How each peer is started in its environment; PORT is in the command, MODEL in the environment.
-COMMANDS = {
-    "mosec": ["bin/python", "mosec_app.py", "--address", "127.0.0.1", "--port", "{port}"],
-    "fastapi": ["bin/uvicorn", "--port", "{port}", "--no-access-log", "fastapi_app:app"],
-}
 START_S = 60.0
+STOP_S = 30.0
 CLASSES = 200
 
 
@@ -50,28 +48,13 @@ def server(name: str, model: Path, work: Path, first: Bodies) -> Iterator[Runnin
         if name == HOTSHELF:
             process = _hotshelf(model, work, port, log.fileno())
         else:
-            process = _peer(name, model, port, log.fileno())
+            process = start_peer(name, model, work, port, log.fileno())
     url = f"http://127.0.0.1:{port}"
     try:
         _wait_for_answer(process, url, first)
         yield Running(process.pid, url, time.monotonic() - started)
     finally:
-        process.terminate()
-        process.wait(30)
-
-
-def environment(name: str, cache: Path) -> Path:
-    """Return the peer's virtual environment, made from its pinned requirements where it isn't."""
-    folder = cache / name
-    requirements = PEERS / f"{name}.txt"
-    done = folder / "installed.txt"
-    if not done.exists() or done.read_bytes() != requirements.read_bytes():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        subprocess.run(
-            [folder / "bin" / "pip", "install", "--quiet", "-r", requirements], check=True
-        )
-        done.write_bytes(requirements.read_bytes())
-    return folder
+        _stop(process)
 
 
 def publish(model: Path, work: Path) -> str:
@@ -124,21 +107,26 @@ def _hotshelf(model: Path, work: Path, port: int, log: int) -> subprocess.Popen[
     )
 
 
-def _peer(name: str, model: Path, port: int, log: int) -> subprocess.Popen[bytes]:
-    folder = environment(name, ROOT / ".cache" / "peers")
-    program, *arguments = (each.format(port=port) for each in COMMANDS[name])
-    return subprocess.Popen(
-        [folder / program, *arguments],
-        cwd=PEERS,
-        env={**os.environ, "MODEL": str(model.resolve()), "PYTHONPATH": str(PEERS)},
-        stdout=log,
-        stderr=log,
-    )
+def forms(name: str) -> Forms:
+    """Return how a server takes its requests."""
+    return BINARY_PROTOCOL if name == HOTSHELF else PEERS[name].forms
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Stop a server and whatever it started: not every peer takes its own along."""
+    started = family(process.pid)
+    process.terminate()
+    try:
+        process.wait(STOP_S)
+    finally:
+        for pid in started:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def _wait_for_answer(process: subprocess.Popen[bytes], url: str, first: Bodies) -> None:
     request = urllib.request.Request(  # noqa: S310 - our own http URL
-        url + first.path, (first.folder / "000.bin").read_bytes(), {"Content-Type": "image/jpeg"}
+        url + first.form.path, (first.folder / "000.bin").read_bytes(), first.form.headers
     )
     ends = time.monotonic() + START_S
     while time.monotonic() < ends:

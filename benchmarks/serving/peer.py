@@ -1,0 +1,81 @@
+"""The peers: how each is started, and how it wants its requests.
+
+Each is set up as its own documentation advises, in the fastest of a few sensible settings at 32
+connections with the int8 model on two cores (2026-11-21); what was tried is said beside it. The
+programs are in `peers/`, and share everything but the serving: `peers/shared_model.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.serving.forms import PLAIN, Forms
+
+PROGRAMS = Path(__file__).with_name("peers")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """How a peer is started in its environment: a command, and settings beside MODEL.
+
+    Both may name {port}, {cores} and {work}, a folder for what it leaves behind.
+    """
+
+    command: tuple[str, ...]
+    forms: Forms = PLAIN
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+PEERS = {
+    "mosec": Peer(("bin/python", "mosec_app.py", "--address", "127.0.0.1", "--port", "{port}")),
+    "fastapi": Peer(("bin/uvicorn", "--port", "{port}", "--no-access-log", "fastapi_app:app")),
+    # No batches, so a process a core and a session of one thread in each. Two threads a worker did
+    # 523 requests/s; 8: 415; 32: 509; one worker of 4 or 8 threads: 420 and 403.
+    "flask": Peer(
+        (
+            "bin/gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "{cores}",
+            "--worker-class", "gthread", "--threads", "2", "--no-control-socket", "flask_app:app",
+        ),
+    ),
+}  # fmt: skip
+
+
+def start_peer(name: str, model: Path, work: Path, port: int, log: int) -> subprocess.Popen[bytes]:
+    """Start a peer on a port of this machine, its output going to an open file."""
+    peer = PEERS[name]
+    folder = environment(name, PROGRAMS.parents[2] / ".cache" / "peers")
+    places = {"port": port, "cores": len(os.sched_getaffinity(0)), "work": work}
+    program, *arguments = (each.format(**places) for each in peer.command)
+    settings = {key: value.format(**places) for key, value in peer.settings.items()}
+    return subprocess.Popen(
+        [folder / program, *arguments],
+        cwd=PROGRAMS,
+        env={
+            **os.environ,
+            "MODEL": str(model.resolve()),
+            "PYTHONPATH": str(PROGRAMS),
+            # For what they start themselves.
+            "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+            **settings,
+        },
+        stdout=log,
+        stderr=log,
+    )
+
+
+def environment(name: str, cache: Path) -> Path:
+    """Return the peer's virtual environment, made from its pinned requirements where it isn't."""
+    folder = cache / name
+    requirements = PROGRAMS / f"{name}.txt"
+    done = folder / "installed.txt"
+    if not done.exists() or done.read_bytes() != requirements.read_bytes():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        subprocess.run(
+            [folder / "bin" / "pip", "install", "--quiet", "-r", requirements], check=True
+        )
+        done.write_bytes(requirements.read_bytes())
+    return folder
