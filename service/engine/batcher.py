@@ -119,12 +119,14 @@ class Batcher:
         """Return the next batch of at most so many images, or None when nothing is waiting.
 
         The request that has waited longest leads; those behind it that want the same version join
-        as long as there is room. One of more images runs as a batch of its own.
+        as long as there is room. One of more images runs as a batch of its own. A version whose
+        batches are worth fewer images gets those.
         """
         self.drop_useless()
         if not self._queue:
             return None
         version = self._queue[0].lease.version
+        most_images = min(most_images, self._queue[0].lease.session.batch_images)
         chosen: list[Waiting] = []
         left: deque[Waiting] = deque()
         images = 0

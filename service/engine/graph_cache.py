@@ -32,7 +32,7 @@ def optimized_graph(model: Path, runtime: str, build: Callable[[Path], None]) ->
     version does. Where nothing can be kept, or what is kept is damaged beyond replacing, the model
     itself is returned.
     """
-    home = model.parent / f".{model.name}.{runtime}-{_processor()}"
+    home = model.parent / f".{model.name}.{runtime}-{processor()}"
     try:
         if not _is_whole(home):
             _keep(home, build)
@@ -79,7 +79,7 @@ def _digests(folder: Path) -> dict[str, str]:
     return digests
 
 
-def _processor() -> str:
+def processor() -> str:
     """Return a short name of what this machine's processor can do."""
     features = platform.machine()
     with contextlib.suppress(OSError):

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from model_store import Manifest
+from service.engine.batch_size import worthwhile_batch
 from service.engine.device import Device
+from service.engine.graph_cache import processor
 from service.engine.self_test import check_published
-from service.engine.session import CLASSES_FILE, OnnxSession, warm_up
+from service.engine.session import CLASSES_FILE, OnnxSession, runtime, warm_up
 from service.engine.source import StoreSource
 from service.engine.variants import choose_variant
 
@@ -69,6 +71,12 @@ class VersionLoader:
             )
             warm_up(session, plan.max_batch)
             check_published(session, self._source.manifest_in(folder), file)
+            session.batch_images = worthwhile_batch(
+                session.run,
+                plan.max_batch,
+                note=folder / f".{file}.batch.json",
+                circumstances=f"{plan.device}, {plan.threads} threads, {runtime()}, {processor()}",
+            )
             undo.pop_all()
         log.info("version %d runs %s on %s", version, file, plan.device)
         return session

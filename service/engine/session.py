@@ -54,6 +54,10 @@ class Session(Protocol):
     def file(self) -> str:
         """The model file of the version's folder that is loaded."""
 
+    @property
+    def batch_images(self) -> int:
+        """How many images a batch of several requests may have."""
+
     def run(self, images: Images, *, alone: bool = False) -> Probabilities:
         """Return float32 [N, classes] for uint8 [N, 64, 64, 3].
 
@@ -83,6 +87,7 @@ class OnnxSession:
         self._wide = session
         self.classes = classes
         self.file = file
+        self.batch_images = 1
         self._closed = closed
 
     @classmethod
@@ -152,11 +157,16 @@ def runtime_has_cuda() -> bool:
     return "CUDAExecutionProvider" in ort.get_available_providers()
 
 
+def runtime() -> str:
+    """Return the name and version of what runs models."""
+    return f"ort-{ort.__version__}"
+
+
 def _graph(model: Path, device: Device) -> Path:
     """Return what to load: for the CPU, the model's optimized graph."""
     if device is Device.CUDA:
         return model
-    return optimized_graph(model, f"ort-{ort.__version__}", partial(_optimize, model))
+    return optimized_graph(model, runtime(), partial(_optimize, model))
 
 
 def _single_s(session: ort.InferenceSession) -> float:

@@ -18,7 +18,8 @@ RECONNECT_S = 0.1
 
 # The engine answers expired requests itself; this is for an engine that answers nothing any more.
 GRACE_S = 1.0
-QUICK_ANSWER_S = 5.0
+# What needs no run is answered in milliseconds; readiness has to tell the truth within 2 s.
+QUICK_ANSWER_S = 1.5
 # Changing a catalog may take several tries, each of them a request to a distant store.
 CHANGE_S = 90.0
 # How often requests without an answer are looked at; a timer for each would cost more.

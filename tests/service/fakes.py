@@ -45,6 +45,7 @@ class FakeSession:
     def __init__(self, version: int) -> None:
         self.classes = CLASSES
         self.file = "model.onnx"
+        self.batch_images = 1000
         self.version = version
         self.go_on = threading.Event()
         self.go_on.set()

@@ -21,8 +21,12 @@ class Desk:
         self.gone: set[int] = set()
         self.batcher = Batcher(queue_images=10, clock=lambda: self.now, dropped=self.dropped.append)
 
-    def add(self, images: int = 1, version: int = 1, deadline: float = 100.0) -> None:
-        lease = Lease(version, FakeSession(version), self._release)
+    def add(
+        self, images: int = 1, version: int = 1, deadline: float = 100.0, batch_images: int = 1000
+    ) -> None:
+        session = FakeSession(version)
+        session.batch_images = batch_images
+        lease = Lease(version, session, self._release)
         pixels = np.zeros((images, 64, 64, 3), np.uint8)
         self.batcher.add(
             Waiting(
@@ -52,6 +56,12 @@ def desk() -> Desk:
 
 def test_an_empty_queue_gives_no_batch(desk: Desk) -> None:
     assert desk.batcher.next_batch(4) is None
+
+
+def test_a_version_gets_batches_of_what_they_are_worth(desk: Desk) -> None:
+    for _ in range(5):
+        desk.add(batch_images=2)
+    assert desk.sizes() == [2, 2, 1]
 
 
 def test_a_single_request_runs_at_once(desk: Desk) -> None:

@@ -78,6 +78,7 @@ class OddSession:
 
     classes = CLASSES
     file = "model.onnx"
+    batch_images = 4
 
     def __init__(self, value: float, width: int = len(CLASSES)) -> None:
         self._value = value

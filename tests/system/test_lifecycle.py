@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
+import requests
 
 from model_store import ModelStore
 from tests.eventually import eventually
@@ -52,6 +54,25 @@ def test_a_killed_engine_is_replaced(local_store: ModelStore, tmp_path: Path) ->
     statuses = {status for status, _ in crowd.answers}
     assert statuses <= {200, 503}, "an absent engine is 503, never a broken answer"
     assert "the engine ended (killed by SIGKILL)" in running.said()
+
+
+def test_an_engine_that_hangs_makes_the_service_not_ready_within_two_seconds(
+    local_store: ModelStore, tmp_path: Path
+) -> None:
+    publish(local_store, tmp_path / "1", favours=1)
+    with service(local_store.url, tmp_path / "run") as running:
+        engine = running.engine_pid()
+        os.kill(engine, signal.SIGSTOP)
+        try:
+            asked = time.monotonic()
+            answer = requests.get(f"{running.url}/readyz", timeout=10)
+            assert time.monotonic() - asked < 2
+        finally:
+            os.kill(engine, signal.SIGCONT)
+        assert answer.status_code == 503
+        assert "no answer in time" in answer.json()["reason"]
+        eventually(running.is_ready, within_s=10, what="the service is ready again")
+        assert running.engine_pid() == engine
 
 
 def test_nothing_is_left_when_the_supervisor_is_killed(
