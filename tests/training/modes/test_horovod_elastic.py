@@ -53,7 +53,7 @@ def test_a_run_survives_a_lost_host_a_new_one_and_an_end_of_all(
         hosts.write_text(f"{a.address}:1\n{b.address}:1\n")
         program = _program(tmp_path, f"cat {hosts}")
         with _started(a, ssh, tmp_path, drawn, program) as process:
-            _reach(process, tmp_path, 10)
+            _reach(process, tmp_path, 5)
             for rank in _ranks_on(b):
                 os.kill(rank, signal.SIGKILL)
             lost_at = _last_step(tmp_path)
@@ -63,7 +63,7 @@ def test_a_run_survives_a_lost_host_a_new_one_and_an_end_of_all(
 
             hosts.write_text(f"{a.address}:1\n{c.address}:1\n")
             eventually(lambda: _ranks_on(c), within_s=60, what="a rank on the host that joined")
-            _reach(process, tmp_path, _last_step(tmp_path) + 10)
+            _reach(process, tmp_path, _last_step(tmp_path) + 5)
             assert _ranks_on(a) == survivor
             assert _ranks_on(c)
 
