@@ -19,7 +19,7 @@ class Tally:
 
     `latencies` are those of right predictions and of refused ones alike; administration, uploads
     and requests that are wrong on purpose are in `requests` only. `stall_s` is the longest time in
-    which requests were under way and none was answered.
+    which one of these requests was under way and nobody, of any scenario, was answered.
     """
 
     requests: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from loadtest.measurements import Timeline
 
 # Enough to see what goes wrong; all of them are counted.
 _MOST_EXAMPLES = 40
+_QUIET_KEPT = 64
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,17 @@ class Recorder:
     _timeline: Timeline = field(default_factory=Timeline)
     _examples: list[Example] = field(default_factory=list)
     _examples_left: int = _MOST_EXAMPLES
-    _last_answer_s: dict[str, float] = field(default_factory=dict)
+    _last_answer_s: float = 0.0
+    # Times without any answer, the last ones: all who waited through a stall are answered after it.
+    _quiet: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_QUIET_KEPT))
 
     def begin(self) -> None:
         """Forget everything; the run begins now."""
         self._origin_s = self.clock_s()
         self._timeline, self._examples = Timeline(), []
         self._examples_left = _MOST_EXAMPLES
-        self._last_answer_s = {}
+        self._last_answer_s = self._origin_s
+        self._quiet.clear()
 
     def record(self, ended: Ended) -> None:
         """Count a request that has just ended."""
@@ -63,9 +68,9 @@ class Recorder:
         tally.late += ended.late
         if ended.latency_ms is not None:
             tally.latencies.add(ended.latency_ms)
-        quiet_s = now_s - max(self._last_answer_s.get(ended.scenario, 0.0), ended.begun_s)
-        tally.stall_s = max(tally.stall_s, quiet_s)
-        self._last_answer_s[ended.scenario] = now_s
+        self._quiet.append((self._last_answer_s, now_s))
+        self._last_answer_s = now_s
+        tally.stall_s = max(tally.stall_s, self._longest_quiet_s(ended.begun_s))
         if ended.version:
             tally.versions[ended.version] += 1
         if ended.fault is not None:
@@ -81,6 +86,10 @@ class Recorder:
             "timeline": timeline.to_plain(),
             "examples": [[each.at_s, each.scenario, each.text] for each in examples],
         }
+
+    def _longest_quiet_s(self, since_s: float) -> float:
+        """Return the longest time since then in which nobody was answered."""
+        return max(until_s - max(from_s, since_s) for from_s, until_s in self._quiet)
 
     def _keep(self, example: Example) -> None:
         if self._examples_left:

@@ -49,6 +49,20 @@ def test_a_stall_is_time_in_which_somebody_waited_and_nobody_was_answered() -> N
     assert round(total(recorder).stall_s, 3) == 2.0
 
 
+def test_a_stall_is_everybodys_who_waited_and_a_slow_request_among_others_is_none() -> None:
+    recorder, clock = begun()
+    for scenario in ("single", "v2", "console"):
+        clock.now_s = 102.0 + (scenario != "single") * 0.01
+        recorder.record(Ended(scenario, begun_s=100.0, latency_ms=2000))
+    timeline = Timeline.from_plain(recorder.take()["timeline"])
+    assert [round(timeline.total(each).stall_s, 3) for each in timeline.scenarios()] == [2.0] * 3
+    for tenth in range(20):
+        clock.now_s = 103.0 + tenth / 10
+        recorder.record(Ended("single", begun_s=clock.now_s - 0.05, latency_ms=50))
+    recorder.record(Ended("batches", begun_s=103.0, latency_ms=1900))
+    assert Timeline.from_plain(recorder.take()["timeline"]).total("batches").stall_s < 0.2
+
+
 def test_idle_time_is_no_stall() -> None:
     recorder, clock = begun()
     recorder.record(Ended("single", begun_s=99.9, latency_ms=100))
