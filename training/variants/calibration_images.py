@@ -13,8 +13,7 @@ from training.data.stratified import stratified_rows
 from training.progress import Bar
 from training.signature import INPUT
 
-# What the network computes for a batch is held in memory until it is counted: 10 MB an image with
-# the stem `imagenet`, 200 MB with `full`.
+# All that the network computes for a batch is held in memory until it is counted.
 BATCH_SIZE = 8
 
 

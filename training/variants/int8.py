@@ -46,7 +46,7 @@ def quantize(
 ) -> None:
     """Write the int8 variant of the ONNX model at `source`, its ranges found by these images.
 
-    20 s for ResNet-50 with the stem `imagenet` and 512 images. Raises ExportError for a network
+    Half a minute for ResNet-50 with the stem `imagenet` and 512 images. Raises ExportError for a network
     without convolutions, and for one that can't be quantized.
     """
     with tempfile.TemporaryDirectory(prefix="hotshelf-") as place, _quietly():
