@@ -108,15 +108,18 @@ class Scenario(FastHttpUser):
             response.success()
             return found
 
-    def report(self, name: str, fault: Fault | None) -> None:
-        """Record something that was done by other means than `client`; None: it went well."""
+    def report(self, name: str, fault: Fault | None, begun_s: float | None = None) -> None:
+        """Record something that was done by other means than `client`; None: it went well.
+
+        `begun_s` is when an answer began to be waited for (now, where none was).
+        """
         self.environment.events.request.fire(
             request_type="DO",
             name=f"{self.scenario} {name}",
             response_time=0,
             response_length=0,
             exception=fault,
-            context={**self.context(), "begun_s": time.perf_counter()},
+            context={**self.context(), "begun_s": begun_s or time.perf_counter()},
         )
 
     def available_versions(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
@@ -62,10 +63,10 @@ class Misbehaving(Scenario):
     @task(1)
     def send_oversized(self) -> None:
         """Announce more than any service takes."""
-        status = self._exchange([self._head(_OVERSIZED), b"\xff\xd8" * 512])
+        status, sent_s = self._exchange([self._head(_OVERSIZED), b"\xff\xd8" * 512])
         # A service may close without a word on whoever goes on sending.
         fault = _judge_refusal(status, "an oversized body") if status else None
-        self.report("oversized", fault)
+        self.report("oversized", fault, sent_s)
         self._behave()
 
     @tag("misbehaving")
@@ -75,9 +76,9 @@ class Misbehaving(Scenario):
         data = self.samples.one_plain().data
         size = len(data) // _SLOW_PIECES + 1
         pieces = [data[at : at + size] for at in range(0, len(data), size)]
-        status = self._exchange([self._head(len(data)), *pieces], pause_s=_SLOW_PAUSE_S)
+        status, sent_s = self._exchange([self._head(len(data)), *pieces], pause_s=_SLOW_PAUSE_S)
         fault = None if status == 200 else Refused(f"status {status}", "to a slow, right request")
-        self.report("slow", fault)
+        self.report("slow", fault, sent_s)
         self._behave()
 
     @tag("misbehaving")
@@ -104,8 +105,13 @@ class Misbehaving(Scenario):
 
     def _exchange(
         self, pieces: Iterable[bytes], *, pause_s: float = 0.0, listens: bool = True
-    ) -> int:
-        """Send pieces over a connection of its own; return the status, 0 if there was none."""
+    ) -> tuple[int, float]:
+        """Send pieces over a connection of its own.
+
+        Returns the status, 0 if there was none, and when all was sent: what came before was our
+        own slowness.
+        """
+        sent_s = time.perf_counter()
         place = urlsplit(self.host)
         address = place.hostname, place.port or 80
         try:
@@ -113,9 +119,10 @@ class Misbehaving(Scenario):
                 for piece in pieces:
                     connection.sendall(piece)
                     gevent.sleep(pause_s)
-                return _status(connection.recv(4096)) if listens else 0
+                sent_s = time.perf_counter()
+                return _status(connection.recv(4096)) if listens else 0, sent_s
         except OSError:
-            return 0
+            return 0, sent_s
 
 
 def _judge_refusal(status: int, what: str) -> Fault | None:
