@@ -27,7 +27,7 @@ from typing import Any
 
 from benchmarks.results_file import write_results
 from benchmarks.serving.load import Bodies, Measured, post
-from benchmarks.serving.peer import PEERS
+from benchmarks.serving.peer import PEERS, environment
 from benchmarks.serving.processes import Cpu, cpu, family, machine_s, memory_mb
 from benchmarks.serving.requests import bulk_bodies, image_bodies
 from benchmarks.serving.servers import HOTSHELF, forms, server
@@ -49,6 +49,9 @@ def main() -> int:
     """Run the rounds, print a table, keep the results if asked to."""
     options = parse()
     models = {name: Path(file) for name, file in options.model}
+    for name in options.servers:
+        if name != HOTSHELF:
+            environment(name)
     with tempfile.TemporaryDirectory(prefix="hotshelf-serving-") as folder:
         work = Path(folder)
         jpegs = image_bodies(work / "jpegs", options.images)
@@ -84,7 +87,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--images", type=Path, help="folder of 64×64 JPEGs; else some are drawn")
     parser.add_argument("--no-ceilings", action="store_true")
     parser.add_argument("--save", action="store_true")
-    return parser.parse_args()
+    options = parser.parse_args()
+    known = [HOTSHELF, *PEERS]
+    if unknown := [name for name in options.servers if name not in known]:
+        parser.error(f"no server is called {', '.join(unknown)}; there are {', '.join(known)}")
+    return options
 
 
 def requests_to(name: str, work: Path, options: argparse.Namespace) -> Requests:

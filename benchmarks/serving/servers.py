@@ -27,6 +27,7 @@ HOTSHELF = "hotshelf"
 SERVICE_PYTHON = ROOT / ".venv" / "service" / "bin" / "python"
 START_S = 60.0
 STOP_S = 30.0
+LOG_SHOWN = 2000
 CLASSES = 200
 
 
@@ -43,15 +44,21 @@ class Running:
 def server(name: str, model: Path, work: Path, first: Bodies) -> Iterator[Running]:
     """Run a server with the model until the end of the block; it has answered once by then."""
     port = _free_port()
-    started = time.monotonic()
-    with (work / f"{name}.log").open("ab") as log:
+    log_file = work / f"{name}.log"
+    with log_file.open("ab") as log:
         if name == HOTSHELF:
             process = _hotshelf(model, work, port, log.fileno())
         else:
             process = start_peer(name, model, work, port, log.fileno())
+    started = time.monotonic()
     url = f"http://127.0.0.1:{port}"
     try:
-        _wait_for_answer(process, url, first)
+        if not _answers(process, url, first):
+            state = f"gave no answer within {START_S:.0f} s"
+            if process.poll() is not None:
+                state = f"ended with status {process.returncode}"
+            last = log_file.read_text(errors="replace")[-LOG_SHOWN:]
+            raise RuntimeError(f"{name} {state}; the last that it said was\n{last}")
         yield Running(process.pid, url, time.monotonic() - started)
     finally:
         _stop(process)
@@ -124,20 +131,19 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
                 os.kill(pid, signal.SIGKILL)
 
 
-def _wait_for_answer(process: subprocess.Popen[bytes], url: str, first: Bodies) -> None:
+def _answers(process: subprocess.Popen[bytes], url: str, first: Bodies) -> bool:
+    """Wait for an answer; False if the server ends before that, or takes too long."""
     request = urllib.request.Request(  # noqa: S310 - our own http URL
         url + first.form.path, (first.folder / "000.bin").read_bytes(), first.form.headers
     )
     ends = time.monotonic() + START_S
-    while time.monotonic() < ends:
-        if process.poll() is not None:
-            raise RuntimeError(f"the server ended with status {process.returncode}")
+    while time.monotonic() < ends and process.poll() is None:
         try:
             with urllib.request.urlopen(request, timeout=10):  # noqa: S310 - our own http URL
-                return
+                return True
         except (urllib.error.URLError, OSError):
             time.sleep(0.02)
-    raise RuntimeError(f"the server gave no answer within {START_S:.0f} s")
+    return False
 
 
 def _free_port() -> int:
