@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 import urllib.request
 from datetime import UTC, datetime
@@ -10,7 +11,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import gevent
-import psutil
 
 from loadtest.knee import KneeSearch
 from loadtest.memory import listener, resident_mb, told_mb
@@ -135,12 +135,9 @@ class Conductor:
 
     def _watch_memory(self) -> None:
         place = urlsplit(self._environment.host or "")
-        process = None
-        if place.hostname in _LOOPBACK:
-            try:
-                process = listener(place.port or 80)
-            except psutil.AccessDenied:
-                self.run.notes.append("the service's processes may not be looked at from here")
+        # The tables of processes and sockets are Linux'.
+        here = place.hostname in _LOOPBACK and sys.platform == "linux"
+        process = listener(place.port or 80) if here else None
         while True:
             found = resident_mb(process) if process else told_mb(_metrics(self._environment.host))
             if found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import statistics
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ Sample: TypeAlias = tuple[float, float]
 # What a service needs once, when load comes, is no leak.
 WARM_UP_SHARE = 0.3
 SHORTEST_S = 20.0
+# As the kernel writes a listening socket's state.
+_LISTEN = "0A"
 _RESIDENT = re.compile(r"^hotshelf_process_resident_memory_bytes\{[^}]*\} (\S+)$", re.MULTILINE)
 
 
@@ -40,18 +43,14 @@ def growth_mb_per_min(samples: Sequence[Sample]) -> float | None:
 
 
 def listener(port: int) -> psutil.Process | None:
-    """Return the first of the processes here that listen on a port and descend from one another."""
-    pids = {
-        each.pid
-        for each in psutil.net_connections("tcp")
-        if each.status == psutil.CONN_LISTEN and each.laddr and each.laddr[1] == port and each.pid
-    }
-    if not pids:
-        return None
-    process = psutil.Process(min(pids))
-    while (parent := process.parent()) is not None and parent.pid in pids:
-        process = parent
-    return process
+    """Return the process here that holds a port open; of several, the one they descend from.
+
+    None if there is none, or if it may not be looked at from here.
+    """
+    sockets = {f"socket:[{inode}]" for inode in _listening(port)}
+    holders = [each for each in psutil.process_iter() if sockets & _open_files(each.pid)]
+    pids = {each.pid for each in holders}
+    return next((each for each in holders if each.ppid() not in pids), None)
 
 
 def resident_mb(process: psutil.Process) -> float | None:
@@ -67,6 +66,27 @@ def told_mb(metrics: str) -> float | None:
     """Return what a service's `/metrics` say that its processes take, None if they don't."""
     values = _RESIDENT.findall(metrics)
     return sum(map(float, values)) / 1e6 if values else None
+
+
+def _listening(port: int) -> set[str]:
+    """Return the inodes of sockets that listen on a port."""
+    rows = [
+        line.split()
+        for table in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+    ]
+    end = f":{port:04X}"
+    return {row[9] for row in rows if row[1].endswith(end) and row[3] == _LISTEN}
+
+
+def _open_files(pid: int) -> set[str]:
+    found = set()
+    with contextlib.suppress(OSError):
+        for each in Path(f"/proc/{pid}/fd").iterdir():
+            # One may be closed meanwhile.
+            with contextlib.suppress(OSError):
+                found.add(str(each.readlink()))
+    return found
 
 
 def _resident_mb(pid: int) -> float:
