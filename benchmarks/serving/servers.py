@@ -123,12 +123,12 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     """Stop a server and whatever it started: not every peer takes its own along."""
     started = family(process.pid)
     process.terminate()
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(STOP_S)
-    finally:
-        for pid in started:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    process.kill()
+    for pid in started[1:]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _answers(process: subprocess.Popen[bytes], url: str, first: Bodies) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from typing import Any
 
@@ -44,7 +43,4 @@ if __name__ == "__main__":
         http_options={"host": "127.0.0.1", "port": int(sys.argv[1])},
         logging_config={"enable_access_log": False},
     )
-    serve.run(Classifier.bind(), route_prefix="/predict")
-    signal.sigwait([signal.SIGTERM, signal.SIGINT])
-    serve.shutdown()
-    ray.shutdown()
+    serve.run(Classifier.bind(), route_prefix="/predict", blocking=True)
