@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import gevent
+from locust.runners import MasterRunner
 
 from loadtest.knee import KneeSearch
 from loadtest.memory import listener, resident_mb, told_mb
@@ -23,6 +24,7 @@ _LOOK_S = 1.0
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # The first answers at a new rate still come from the old one.
 _SETTLE_S = 1.0
+_SEEN_LEAST_S = 3.0
 # Workers report every 3 s.
 _REPORTS_S = 4.0
 _KEEPS_UP = 0.9
@@ -95,7 +97,7 @@ class Conductor:
         if self._search is None:
             self._search = KneeSearch(self._options.rate or 10.0)
             self._step_begun_s = self.seconds
-        elif self.seconds - self._step_begun_s >= self._options.step:
+        elif self.seconds - self._step_begun_s >= self._step_s:
             self._search.tell(self._broke_since(self._step_begun_s + _SETTLE_S))
             self.run.knee = list(self._search.steps)
             self._step_begun_s = self.seconds
@@ -107,8 +109,6 @@ class Conductor:
     def _broke_since(self, begun_s: float) -> str:
         """Return what didn't hold since a time, '' if all did; whole seconds that are known yet."""
         since_s, until_s = math.ceil(begun_s), math.floor(self.seconds - self._behind_s)
-        if until_s <= since_s:
-            return "the step is too short to see anything; raise --step"
         timeline, seconds = self.run.timeline, until_s - since_s
         objectives = with_defaults(parse_objectives(self._options.slo))
         for scenario in timeline.scenarios():
@@ -123,9 +123,14 @@ class Conductor:
         return ""
 
     @property
+    def _step_s(self) -> float:
+        """How long a rate is held: as was asked for, but long enough to see whole seconds of it."""
+        return float(max(self._options.step, _SETTLE_S + self._behind_s + _SEEN_LEAST_S))
+
+    @property
     def _behind_s(self) -> float:
         """How long ago measurements may have been made that aren't here yet."""
-        return _REPORTS_S if hasattr(self._environment.runner, "worker_count") else 1.0
+        return _REPORTS_S if isinstance(self._environment.runner, MasterRunner) else 1.0
 
     def _new_run(self) -> Run:
         asked = {name: getattr(self._options, name, None) for name in _ASKED}
