@@ -46,8 +46,8 @@ def quantize(
 ) -> None:
     """Write the int8 variant of the ONNX model at `source`, its ranges found by these images.
 
-    Half a minute for ResNet-50 with the stem `imagenet` and 512 images. Raises ExportError for a network
-    without convolutions, and for one that can't be quantized.
+    Half a minute for ResNet-50 with the stem `imagenet` and 512 images. Raises ExportError for a
+    network without convolutions, and for one that can't be quantized.
     """
     with tempfile.TemporaryDirectory(prefix="hotshelf-") as place, _quietly():
         prepared = Path(place) / "prepared.onnx"
