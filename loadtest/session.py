@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.arrivals import Desk
+from loadtest.class_names import ClassNames
 from loadtest.dialects import inference
 from loadtest.health import ProcessHealth
 from loadtest.known import KnownAnswers, read_expected
@@ -33,7 +34,7 @@ class Session:
     host: str
     options: Any
     samples: Samples
-    classes: list[str]
+    classes: ClassNames
     known: KnownAnswers
     recorder: Recorder
     watch: VersionWatch
@@ -50,17 +51,24 @@ def prepare(host: str, options: Any) -> Session:
     """Read images and what the service says of itself; raises SessionError."""
     try:
         samples = read_samples(Path(options.images))
-        classes = _class_names(host, options, samples)
-        expected = read_expected(Path(options.known), classes) if options.known else {}
+        # Asked for now, so that a run that can't begin says so.
+        names = _class_names(host, options, samples, "")
+        expected = read_expected(Path(options.known), names) if options.known else {}
     except (OSError, ValueError) as error:
         raise SessionError(str(error)) from error
     clock_s = time.perf_counter
     watch = VersionWatch(
         lambda label: versions_behind(host, label), clock_s, settle_s=options.settle
     )
-    return Session(
-        host, options, samples, classes, KnownAnswers(expected), Recorder(clock_s), watch
-    )
+
+    def ask_names(version: str) -> list[str]:
+        try:
+            return _class_names(host, options, samples, version) if version else names
+        except SessionError:
+            return []
+
+    known, classes = KnownAnswers(expected), ClassNames(ask_names)
+    return Session(host, options, samples, classes, known, Recorder(clock_s), watch)
 
 
 def versions_behind(host: str, label: str) -> frozenset[str]:
@@ -94,8 +102,8 @@ def authorization(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 
-def _class_names(host: str, options: Any, samples: Samples) -> list[str]:
-    question = inference.ask_classes(options.model, samples.plain[:1], top=_ALL)
+def _class_names(host: str, options: Any, samples: Samples, version: str) -> list[str]:
+    question = inference.ask_classes(options.model, samples.plain[:1], top=_ALL, version=version)
     headers = {**question.headers, **authorization(options.token or options.admin_token)}
     found = get_json(host + question.path, data=question.body, headers=headers)
     return inference.read_class_names(json.dumps(found).encode())

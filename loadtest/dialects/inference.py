@@ -8,7 +8,15 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from loadtest.dialects.question import Question, Ranked, Reply, rank_pairs, rank_row, read_json
+from loadtest.dialects.question import (
+    NamesOf,
+    Question,
+    Ranked,
+    Reply,
+    rank_pairs,
+    rank_row,
+    read_json,
+)
 from loadtest.faults import misshapen
 from loadtest.samples import Sample
 
@@ -22,14 +30,14 @@ def infer_path(model: str, version: str = "") -> str:
 
 
 def ask_json(
-    model: str, samples: Sequence[Sample], classes: Sequence[str], *, version: str = ""
+    model: str, samples: Sequence[Sample], classes: NamesOf, *, version: str = ""
 ) -> Question:
     """Encoded images as base64 in JSON, answered by probabilities in JSON."""
     body = json.dumps({"inputs": [_bytes_input(samples)]}).encode()
 
     def read(_: Mapping[str, str], answer: bytes) -> Reply:
         output, said = _output(read_json(answer))
-        return Reply(_rank_all(output.get("data"), output, len(samples), classes), said)
+        return Reply(_rank_all(output.get("data"), output, len(samples), classes(said)), said)
 
     headers = {"Content-Type": "application/json"}
     return Question(infer_path(model, version), body, tuple(samples), read, headers, version)
@@ -56,7 +64,7 @@ def ask_classes(
 
 
 def ask_binary(
-    model: str, samples: Sequence[Sample], classes: Sequence[str], *, version: str = ""
+    model: str, samples: Sequence[Sample], classes: NamesOf, *, version: str = ""
 ) -> Question:
     """64×64 pixels as they are, answered by float32 as they are."""
     pixels = b"".join(each.data for each in samples)
@@ -74,7 +82,7 @@ def ask_binary(
             raise misshapen(f"a binary answer has a number in {_LENGTH}")
         output, said = _output(read_json(answer[: int(length)]))
         floats = _floats(answer[int(length) :])
-        return Reply(_rank_all(floats, output, len(samples), classes), said)
+        return Reply(_rank_all(floats, output, len(samples), classes(said)), said)
 
     headers = {_LENGTH: str(len(head)), "Content-Type": "application/octet-stream"}
     path = infer_path(model, version)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 from loadtest.faults import misshapen
 from loadtest.samples import Sample
+
+# Gives the labels of a version's outputs, in their order.
+NamesOf: TypeAlias = Callable[[str], Sequence[str]]
 
 # What float32 rows may miss of 1 when they come as decimal numbers.
 _SUM_TOLERANCE = 0.02

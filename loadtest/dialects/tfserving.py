@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from loadtest.dialects.question import (
+    NamesOf,
     Question,
     Ranked,
     Reply,
@@ -31,7 +32,7 @@ def model_path(model: str, *, version: str = "", label: str = "") -> str:
 def ask_predict(
     model: str,
     samples: Sequence[Sample],
-    classes: Sequence[str],
+    classes: NamesOf,
     *,
     columns: bool = False,
     version: str = "",
@@ -44,7 +45,7 @@ def ask_predict(
 
     def read(_: Mapping[str, str], answer: bytes) -> Reply:
         rows, said = _read(answer, key, len(samples))
-        return Reply(tuple(rank_row(row, classes) for row in rows), said)
+        return Reply(tuple(rank_row(row, classes(said)) for row in rows), said)
 
     path = f"{model_path(model, version=version, label=label)}:predict"
     return Question(path, body.encode(), tuple(samples), read, dict(_JSON), version, label)
