@@ -53,7 +53,7 @@ loadtest: .venv/loadtest/.installed .venv/service/.installed  ## two minutes of 
 
 test: .venv/training/.developing .venv/training/.horovod .venv/service/.installed .venv/clients/.installed tests/azurite/node_modules/.package-lock.json tests/axe/node_modules/.package-lock.json  ## run all tests (ARGS='-k name')
 	@tools/install_programs.sh
-	$(TRAINING) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@tools/run_tests.sh $(TRAINING) $(ARGS)
 
 check: .venv/training/.developing  ## formatting, lint, strict types, import contracts
 	$(TRAINING) -m ruff format --check .

@@ -271,6 +271,7 @@ def test_a_store_that_does_not_answer_is_told_of_in_one_line(
         far_store.catalog(MODEL)
 
 
+@pytest.mark.timed
 def test_a_store_that_is_away_is_told_of_within_seconds() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
@@ -308,6 +309,7 @@ def host_that_never_answers() -> Iterator[int]:
         yield host.getsockname()[1]
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("silent", [host_that_takes_no_connection, host_that_never_answers])
 def test_a_silent_host_is_told_of_within_its_patience(
     silent: Callable[[], AbstractContextManager[int]], tmp_path: Path

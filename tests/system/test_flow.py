@@ -51,6 +51,7 @@ def test_hundreds_of_clients_that_say_nothing_hold_nobody_up(running: Service) -
         assert crowd.failures == []
 
 
+@pytest.mark.timed
 def test_a_client_that_never_ends_its_head_is_sent_away(running: Service) -> None:
     with connect(running) as client:
         client.sendall(b"POST /predict HTTP/1.1\r\nHo")
@@ -83,6 +84,7 @@ def test_a_request_out_of_time_is_told_so(running: Service) -> None:
     assert "in time" in answer.json()["error"]
 
 
+@pytest.mark.timed
 def test_stopping_says_not_ready_first_and_answers_until_the_port_closes(
     local_store: ModelStore, tmp_path: Path
 ) -> None:

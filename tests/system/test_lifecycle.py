@@ -56,6 +56,7 @@ def test_a_killed_engine_is_replaced(local_store: ModelStore, tmp_path: Path) ->
     assert "the engine ended (killed by SIGKILL)" in running.said()
 
 
+@pytest.mark.timed
 def test_an_engine_that_hangs_makes_the_service_not_ready_within_two_seconds(
     local_store: ModelStore, tmp_path: Path
 ) -> None:

@@ -89,6 +89,7 @@ def test_counters_are_exact_and_files_few_however_often_processes_die(
         assert {each.name for each in (run_dir / "metrics").iterdir()} == files
 
 
+@pytest.mark.timed
 def test_metrics_say_that_the_engine_is_away(local_store: ModelStore, tmp_path: Path) -> None:
     publish(local_store, tmp_path / "version", favours=1)
     with service(local_store.url, tmp_path / "service") as running:

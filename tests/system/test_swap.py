@@ -31,6 +31,7 @@ def test_versions_swap_under_load_without_a_failed_request(
     assert states == {3: "AVAILABLE", 4: "AVAILABLE"}, "the two newest stay loaded"
 
 
+@pytest.mark.timed
 def test_a_new_version_answers_within_one_poll(local_store: ModelStore, tmp_path: Path) -> None:
     publish(local_store, tmp_path / "1", favours=1)
     with service(local_store.url, tmp_path / "run", HOTSHELF_POLL_S="3") as running:

@@ -87,6 +87,7 @@ def test_swaps_under_load_fail_no_request_and_keep_no_memory(
     assert len(history) == SWAPS
 
 
+@pytest.mark.timed
 def test_a_rollback_is_instant_where_memory_allows_to_keep_versions(
     shelf: ModelStore, tmp_path: Path
 ) -> None:
@@ -216,6 +217,7 @@ def worker(running: Service) -> int:
     return int(Path(f"/proc/{parent}/task/{parent}/children").read_text().split()[0])
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("victim", [engine, worker, gunicorn])
 def test_a_process_killed_in_the_middle_of_a_swap_is_replaced_and_no_answer_is_wrong(
     shelf: ModelStore, tmp_path: Path, victim: Callable[[Service], int]
