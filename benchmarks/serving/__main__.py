@@ -174,7 +174,7 @@ def own_s() -> float:
 
 
 def alone(model: Path, jpegs: Bodies) -> dict[str, Any]:
-    """Return what ONNX Runtime and the decoder do in a process of their own."""
+    """Return what ONNX Runtime, the decoder and HTTP do, in processes of their own."""
     command = [sys.executable, "-m", "benchmarks.serving.ceilings", str(model), str(jpegs.folder)]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
     measured: dict[str, Any] = json.loads(ended.stdout)
@@ -196,6 +196,11 @@ def show(name: str, result: dict[str, Any]) -> None:
             f", streams {best['streams']}, batch {best['batch']}), batch 1 in {one} ms; "
             f"decoding {ceiling['decode_us']} µs"
         )
+        for each in ceiling["http"]:
+            print(
+                f"{name}: HTTP alone at {each['connections']} connections "
+                f"{each['requests_s']:.0f} requests/s, CPU {each['cpu_ms']} ms a request"
+            )
     for server_name, figures in result["servers"].items():
         print(f"{name} {server_name}")
         for key, value in figures.items():

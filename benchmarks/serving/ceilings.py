@@ -1,14 +1,16 @@
-"""What nothing can beat: ONNX Runtime alone, and decoding alone, each in a process of its own.
+"""What nothing can beat: ONNX Runtime alone, decoding alone, and our HTTP alone.
 
-    python -m benchmarks.serving.ceilings MODEL.onnx FOLDER_OF_JPEGS
+    python -m benchmarks.serving.ceilings MODEL.onnx FOLDER_OF_REQUESTS
 
-prints JSON: images/s by threads × streams × batch, and the microseconds that decoding a JPEG takes.
+prints JSON: images/s by threads × streams × batch, the microseconds that decoding a JPEG takes, and
+requests/s with their CPU time by connections. The requests are JPEGs as `cycle.lua` reads them.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -17,9 +19,15 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
+from benchmarks.serving.forms import PLAIN, Form
+from benchmarks.serving.load import Bodies, post
+from benchmarks.serving.processes import cpu, family
+from benchmarks.serving.servers import http_alone
 from imaging import decode_image
 
 SECONDS = 1.0
+HTTP_SECONDS = 2.0
+HTTP_CONNECTIONS = (1, 32)
 BATCHES = (1, 4, 8, 16, 32)
 # (threads of one run, runs at a time, whether waiting threads spin)
 SHAPES = ((1, 1, False), (1, 2, False), (2, 1, False), (2, 1, True))
@@ -27,8 +35,12 @@ SHAPES = ((1, 1, False), (1, 2, False), (2, 1, False), (2, 1, True))
 
 def main() -> None:
     """Measure and print."""
-    model, images = sys.argv[1:]
-    print(json.dumps({"ort": runtime(model), "decode_us": decoding(Path(images))}))
+    model, folder = sys.argv[1], Path(sys.argv[2])
+    print(
+        json.dumps(
+            {"ort": runtime(model), "decode_us": decoding(folder), "http": http(folder)},
+        )
+    )
 
 
 def runtime(model: str) -> list[dict[str, Any]]:
@@ -87,6 +99,27 @@ def decoding(folder: Path) -> float:
             decode_image(each)
         count += len(images)
     return round((time.perf_counter() - started) / count * 1e6, 1)
+
+
+def http(folder: Path) -> list[dict[str, float]]:
+    """Return what our HTTP worker does where a request needs nothing else, load included."""
+    bodies = Bodies(folder, Form("/nothing", PLAIN.jpeg.headers), images_each=1)
+    results = []
+    with tempfile.TemporaryDirectory() as work, http_alone(Path(work), bodies) as running:
+        for connections in HTTP_CONNECTIONS:
+            before = cpu(family(running.pid))
+            seen = post(running.url, bodies, connections=connections, seconds=HTTP_SECONDS)
+            used = cpu(family(running.pid)) - before
+            results.append(
+                {
+                    "connections": connections,
+                    "requests_s": seen.rate,
+                    "p50_ms": seen.p50_ms,
+                    "p99_ms": seen.p99_ms,
+                    "cpu_ms": round(1000 * used.total_s / seen.requests, 3),
+                }
+            )
+    return results
 
 
 if __name__ == "__main__":

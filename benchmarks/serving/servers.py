@@ -12,8 +12,9 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks.serving.forms import BINARY_PROTOCOL, Forms
@@ -40,16 +41,29 @@ class Running:
     first_answer_s: float
 
 
-@contextlib.contextmanager
-def server(name: str, model: Path, work: Path, first: Bodies) -> Iterator[Running]:
+def server(
+    name: str, model: Path, work: Path, first: Bodies
+) -> contextlib.AbstractContextManager[Running]:
     """Run a server with the model until the end of the block; it has answered once by then."""
+    if name == HOTSHELF:
+        return _run(name, work, first, partial(_hotshelf, model, work))
+    return _run(name, work, first, partial(start_peer, name, model, work))
+
+
+def http_alone(work: Path, first: Bodies) -> contextlib.AbstractContextManager[Running]:
+    """Run the service's HTTP worker without the service until the end of the block."""
+    return _run("http_alone", work, first, partial(_http_alone, work))
+
+
+@contextlib.contextmanager
+def _run(
+    name: str, work: Path, first: Bodies, start: Callable[[int, int], subprocess.Popen[bytes]]
+) -> Iterator[Running]:
+    """Start a process with a port and an open file for its output; stop all of it at the end."""
     port = _free_port()
     log_file = work / f"{name}.log"
     with log_file.open("ab") as log:
-        if name == HOTSHELF:
-            process = _hotshelf(model, work, port, log.fileno())
-        else:
-            process = start_peer(name, model, work, port, log.fileno())
+        process = start(port, log.fileno())
     started = time.monotonic()
     url = f"http://127.0.0.1:{port}"
     try:
@@ -112,6 +126,21 @@ def _hotshelf(model: Path, work: Path, port: int, log: int) -> subprocess.Popen[
         stdout=log,
         stderr=log,
     )
+
+
+def _http_alone(work: Path, port: int, log: int) -> subprocess.Popen[bytes]:
+    metrics = work / "http_alone"
+    metrics.mkdir(exist_ok=True)
+    return subprocess.Popen(
+        [
+            SERVICE_PYTHON, "-m", "gunicorn", "--config", "python:service.gunicorn_conf",
+            "--bind", f"127.0.0.1:{port}", "benchmarks.serving.http_alone:create_service()",
+        ],
+        cwd=ROOT,
+        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(metrics)},
+        stdout=log,
+        stderr=log,
+    )  # fmt: skip
 
 
 def forms(name: str) -> Forms:
