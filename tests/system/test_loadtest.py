@@ -112,6 +112,7 @@ def verdict(done: subprocess.CompletedProcess[str]) -> str:
     return lines[0]
 
 
+@pytest.mark.timed
 def test_a_sound_service_passes_three_times_while_all_roles_are_at_it(
     site: Site, tmp_path: Path
 ) -> None:
@@ -186,6 +187,7 @@ def test_several_processes_share_a_rate_and_report_together(site: Site, tmp_path
 KNOWN_TIMES = ",".join(["20"] * 9 + ["200"])
 
 
+@pytest.mark.timed
 @pytest.mark.skipif(shutil.which("hey") is None, reason="hey isn't installed")
 def test_the_open_loops_p99_is_what_an_independent_tool_measures(tmp_path: Path) -> None:
     image = tmp_path / "image.jpg"
@@ -205,6 +207,7 @@ def test_the_open_loops_p99_is_what_an_independent_tool_measures(tmp_path: Path)
     assert own["p99_ms"] == pytest.approx(1000 * float(other[1]), rel=0.1)
 
 
+@pytest.mark.timed
 def test_in_an_open_loop_a_stall_can_not_hide(tmp_path: Path) -> None:
     # One request in 150 takes a second. A closed loop of one user waits it out and is late once;
     # at 100 a second, so are the hundred that ought to have begun meanwhile.
