@@ -39,7 +39,7 @@ RECIPE = Recipe(
     seed=3,
 )
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(autouse=True)
