@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import signal
 import subprocess
 import sys
-import time
 from datetime import datetime
 from pathlib import Path
 
@@ -82,16 +83,16 @@ def _run(args: argparse.Namespace, rest: list[str]) -> int:
     files = ["--report", str(output / "report.html"), "--result", str(output / "result.json")]
     how = ["--web-host", "127.0.0.1"]
     if not args.web:
-        # The file is there so that Locust doesn't print its own tables over our verdict.
+        # Locust writes its tables into a file (and adds .json) rather than over our verdict.
         how = ["--headless", "--loglevel", "WARNING", "--only-summary"]
-        how += ["--json-file", str(output / "locust.json")]
+        how += ["--json-file", str(output / "locust")]
     command = [sys.executable, "-m", *_LOCUST, "--host", args.url, *DEFAULTS, *files, *how, *rest]
     try:
         with service_at(args.url, args.start, output / "service.log"):
             if args.web:
                 sys.stdout.write("Locust's page is at http://127.0.0.1:8089; Ctrl-C ends it.\n")
                 sys.stdout.flush()
-            code = _wait_for(subprocess.Popen(command, cwd=ROOT))
+            code = _run_to_its_verdict(command)
     except ServiceError as error:
         sys.stderr.write(f"The load test can't begin: {error}\n")
         return _USAGE_EXIT_CODE
@@ -100,10 +101,15 @@ def _run(args: argparse.Namespace, rest: list[str]) -> int:
     return code
 
 
-def _wait_for(process: subprocess.Popen[bytes]) -> int:
-    """Wait for a process that hears of Ctrl-C by itself, and ends with a verdict then."""
+def _run_to_its_verdict(command: list[str]) -> int:
+    """Run Locust, which ends with a verdict when it is interrupted, and never leave it behind.
+
+    It hears of Ctrl-C as we do; SIGTERM is for us alone, so we interrupt it then.
+    """
+    # Ignored by what shells put in the background, and so by what that starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(command, cwd=ROOT)
+    signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))
     while True:
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             return process.wait()
-        except KeyboardInterrupt:
-            time.sleep(0)

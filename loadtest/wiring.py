@@ -113,7 +113,9 @@ class _Leader:
         events.test_stopping.add_listener(lambda **_: self._conductor.stop())
         events.test_stop.add_listener(self._finish)
         events.worker_report.add_listener(self._reported)
-        events.quitting.add_listener(lambda **_: end(self._environment))
+        if self._environment.parsed_options.headless:
+            # All measurements of workers are here by then.
+            events.quitting.add_listener(lambda **_: end(self._environment))
 
     def _begin(self, **_: Any) -> None:
         self._conductor.start()
@@ -126,6 +128,9 @@ class _Leader:
         gevent.killall(self._beside)
         if self._is_alone:
             self._take()
+        if not self._environment.parsed_options.headless:
+            # The page goes on, for the next run.
+            end(self._environment)
 
     def _take_always(self) -> None:
         while True:
