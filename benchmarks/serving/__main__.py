@@ -3,9 +3,11 @@
     python -m benchmarks.serving --model NAME=FILE.onnx … [--servers hotshelf,mosec,…]
         [--connections 1,8,32,64] [--rounds 2] [--seconds 6] [--images FOLDER] [--save]
 
-The rounds of all servers alternate, each round with servers started afresh, and medians over the
-rounds are shown. The load generator (wrk, one thread, closed loop) shares the cores.
-"CPU outside" is what all processes of the service use, but for the threads that run the model.
+The rounds of all servers alternate, each round with servers started afresh; medians over the rounds
+are shown, with the lowest and the highest. The load generator (wrk, one thread, closed loop) shares
+the cores. "CPU outside" is what all processes of the service use, but for the threads that run the
+model. When a peer (see `peer.py`) is first measured, it gets an environment of its own in
+`.cache/peers`, 2 GB for all of them.
 """
 
 from __future__ import annotations
@@ -110,7 +112,7 @@ def measure_model(
     requests: dict[str, Requests],
     options: argparse.Namespace,
 ) -> dict[str, Any]:
-    """Return medians over the rounds for every server, and the ceilings."""
+    """Return medians and spread over the rounds for every server, and each round's ceilings."""
     rounds: dict[str, list[dict[str, float]]] = {name: [] for name in options.servers}
     ceilings = []
     for each in range(options.rounds):
@@ -121,8 +123,11 @@ def measure_model(
             with server(name, model, work, sent.jpegs) as running:
                 rounds[name].append(measure(running.pid, running.url, sent, options))
                 rounds[name][-1]["first_answer_s"] = round(running.first_answer_s, 2)
-    servers = {name: median_of(values) for name, values in rounds.items()}
-    return {"ceilings": ceilings, "servers": servers}
+    return {
+        "ceilings": ceilings,
+        "servers": {name: median_of(values) for name, values in rounds.items()},
+        "spread": {name: spread_of(values) for name, values in rounds.items()},
+    }
 
 
 def measure(pid: int, url: str, sent: Requests, options: argparse.Namespace) -> dict[str, float]:
@@ -186,6 +191,12 @@ def median_of(rounds: list[dict[str, float]]) -> dict[str, float]:
     return {key: round(statistics.median(each[key] for each in rounds), 3) for key in rounds[0]}
 
 
+def spread_of(rounds: list[dict[str, float]]) -> dict[str, tuple[float, float]]:
+    """Return the lowest and the highest of each figure."""
+    values = {key: [round(each[key], 3) for each in rounds] for key in rounds[0]}
+    return {key: (min(each), max(each)) for key, each in values.items()}
+
+
 def show(name: str, result: dict[str, Any]) -> None:
     """Print one model's table."""
     for ceiling in result["ceilings"]:
@@ -204,7 +215,9 @@ def show(name: str, result: dict[str, Any]) -> None:
     for server_name, figures in result["servers"].items():
         print(f"{name} {server_name}")
         for key, value in figures.items():
-            print(f"    {key:20} {value}")
+            lowest, highest = result["spread"][server_name][key]
+            spread = f"  ({lowest} to {highest})" if lowest < highest else ""
+            print(f"    {key:20} {value}{spread}")
 
 
 def machine() -> dict[str, Any]:

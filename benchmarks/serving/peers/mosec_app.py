@@ -8,7 +8,7 @@ from typing import Any
 from mosec import Runtime, Server, Worker
 from shared_model import MAX_BATCH, Model, answer, read
 
-# Mosec waits at least a millisecond for company; longer windows were slower.
+# Mosec waits at least a millisecond for company.
 WAIT_MS = 1
 
 
