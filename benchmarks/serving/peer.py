@@ -1,10 +1,9 @@
 """The peers: how each is started, and how it wants its requests.
 
-Each is set up as its own documentation advises, in the fastest of a few sensible settings, but where
-said. What was
-tried is said beside it: requests/s in single measurements of 4 s at 32 connections, with the int8
-model, on two cores of an AMD EPYC shared with others (2026-11-21). The programs are in `peers/` and
-share everything but the serving (`peers/shared_model.py`).
+Each is set up as its own documentation advises, in the fastest of a few sensible settings, but
+where said. What was tried is said beside it: requests/s in single measurements of 4 s at 32
+connections, with the int8 model, on two cores of an AMD EPYC shared with others (2026-11-21). The
+programs are in `peers/` and share everything but the serving (`peers/shared_model.py`).
 """
 
 from __future__ import annotations
@@ -37,8 +36,8 @@ PEERS = {
     # Windows of 1, 5 and 20 ms did 829, 756 and 868 requests/s, two workers of one thread 501. Not
     # the fastest: a lone client waits as long as the window is.
     "mosec": Peer(("bin/python", "mosec_app.py", "--address", "127.0.0.1", "--port", "{port}")),
-    # One worker of two threads did 765 requests/s, 711 with threads that spin; two of one thread 820.
-    # Not the fastest: a lone client's images would run on one core.
+    # One worker of two threads did 765 requests/s, 711 with threads that spin; two of one thread
+    # 820. Not the fastest: a lone client's images would run on one core.
     "fastapi": Peer(("bin/uvicorn", "--port", "{port}", "--no-access-log", "fastapi_app:app")),
     # No batches, so a process a core and a session of one thread in each. Two threads a worker did
     # 523 requests/s; 8: 415; 32: 509; one worker of 4 or 8 threads: 420 and 403.
