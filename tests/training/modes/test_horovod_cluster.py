@@ -21,7 +21,7 @@ from training.run.checkpoints import Checkpoints
 
 ROOT = Path(__file__).parents[3]
 RECIPE = ["--epochs", "1", "--steps-per-epoch", "12", "--batch-size", "4", "--seed", "5"]
-RECIPE += ["--precision", "float32", "--checkpoint-every", "1", "--resolution", "32@0,64@0.5"]
+RECIPE += ["--precision", "float32", "--checkpoint-every", "1"]
 START_S = 240
 STOP_S = 30
 
