@@ -7,11 +7,17 @@ set -eu
 uv=$1
 
 compile() {
+    out=requirements/$1
+    shift
+    compile_to "$out" "$@"
+}
+
+compile_to() {
     out=$1
     shift
     "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
         --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
-        ${UPGRADE:-} "$@" --output-file "requirements/$out"
+        ${UPGRADE:-} "$@" --output-file "$out"
 }
 
 compile dev.txt pyproject.toml --extra dev
@@ -22,3 +28,6 @@ compile tracing.txt pyproject.toml --extra service --extra tracing --constraint 
 compile horovod-build.txt requirements/horovod-build.in
 compile clients.txt requirements/clients.in
 compile lock.txt requirements/lock.in
+for peer in benchmarks/serving/peers/*.in; do
+    compile_to "${peer%.in}.txt" "$peer"
+done
