@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, Literal, get_args, get_origin, get_type_hints
-
-import msgspec
+from typing import Any
 
 from training.data.generate import TRAIN_PER_CLASS, VAL_PER_CLASS
+from training.options import (
+    add_cache,
+    add_checkpoint,
+    add_data_option,
+    add_run,
+    add_settings,
+    description,
+)
 from training.preset import preset_names
 from training.settings import Job, Recipe
 from training.signature import NAME
@@ -80,7 +86,7 @@ def _add_data(commands: Any) -> None:
         metavar="PATH",
         help="take a local folder, .zip or .tar.gz; it stays where it is",
     )
-    _add_cache(parser)
+    add_cache(parser)
     parser.add_argument(
         "--refresh", action="store_true", help="decode again even if that was done before"
     )
@@ -126,8 +132,8 @@ def _add_train(commands: Any) -> None:
         "its time) and train, prepare and write nothing",
     )
     parser.add_argument("--json", action="store_true", help="with --dry-run: as one JSON object")
-    _add_settings(parser.add_argument_group("the job"), Job)
-    _add_settings(parser.add_argument_group("the recipe"), Recipe)
+    add_settings(parser.add_argument_group("the job"), Job)
+    add_settings(parser.add_argument_group("the recipe"), Recipe)
 
 
 def _add_benchmark(commands: Any) -> None:
@@ -142,7 +148,7 @@ def _add_benchmark(commands: Any) -> None:
         "--preset", metavar="NAME", help=f"a recipe: {', '.join(preset_names())}, or a .toml file"
     )
     parser.add_argument(
-        "--data", metavar="PATH", default=argparse.SUPPRESS, help=_description(Job, "data")
+        "--data", metavar="PATH", default=argparse.SUPPRESS, help=description(Job, "data")
     )
     parser.add_argument(
         "--cache", metavar="DIR", default=argparse.SUPPRESS, help="default: .cache/data"
@@ -152,7 +158,7 @@ def _add_benchmark(commands: Any) -> None:
         "--seconds", type=float, default=3.0, metavar="S", help="length of a window (default: 3)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    _add_settings(parser.add_argument_group("the recipe"), Recipe)
+    add_settings(parser.add_argument_group("the recipe"), Recipe)
 
 
 def _add_search(commands: Any) -> None:
@@ -190,13 +196,13 @@ def _add_role(commands: Any, name: str, summary: str) -> None:
 
 def _add_export(commands: Any) -> None:
     parser = _command(commands, "export", "export a checkpoint of a run again and check it")
-    _add_run(parser)
-    _add_checkpoint(parser)
-    _add_data_option(parser)
+    add_run(parser)
+    add_checkpoint(parser)
+    add_data_option(parser)
     parser.add_argument(
-        "--variants", default=None, metavar="LIST", help=_description(Job, "variants")
+        "--variants", default=None, metavar="LIST", help=description(Job, "variants")
     )
-    _add_cache(parser)
+    add_cache(parser)
 
 
 def _add_quantize(commands: Any) -> None:
@@ -216,14 +222,14 @@ def _add_quantize(commands: Any) -> None:
     parser.add_argument("--to", choices=VARIANTS, default="int8", help="default: int8")
     parser.add_argument("--store", metavar="URL", help="where the version is: file:///… or az://…")
     parser.add_argument("--model", default="resnet50", metavar="NAME", help="default: resnet50")
-    _add_data_option(parser)
-    _add_cache(parser)
-    _add_settings(parser.add_argument_group("how int8 is made"), Quantization)
+    add_data_option(parser)
+    add_cache(parser)
+    add_settings(parser.add_argument_group("how int8 is made"), Quantization)
 
 
 def _add_publish(commands: Any) -> None:
     parser = _command(commands, "publish", "publish the export of a finished run")
-    _add_run(parser)
+    add_run(parser)
     parser.add_argument("--store", required=True, metavar="URL", help="file:///… or az://…")
     parser.add_argument("--model", default="resnet50", help="default: resnet50")
 
@@ -248,9 +254,9 @@ def _add_evaluate(commands: Any) -> None:
         metavar="FILE",
         help="measure only this one, such as model.onnx or saved_model.pb (default: all)",
     )
-    _add_checkpoint(parser, default=None)
-    _add_data_option(parser)
-    _add_cache(parser)
+    add_checkpoint(parser, default=None)
+    add_data_option(parser)
+    add_cache(parser)
     parser.add_argument(
         "--json", action="store_true", help="print JSON, with the accuracy of every class"
     )
@@ -263,11 +269,11 @@ def _add_report(commands: Any) -> None:
         "write a run's report.html again, or that of a run under way",
         "One page without any address outside it: curves, classes, mistakes, cost, recipe.",
     )
-    _add_run(parser)
+    add_run(parser)
     parser.add_argument(
         "--data", metavar="PATH", help="what the run was trained on (default: found in the cache)"
     )
-    _add_cache(parser)
+    add_cache(parser)
 
 
 def _add_convert(commands: Any) -> None:
@@ -297,61 +303,4 @@ def _add_convert(commands: Any) -> None:
         metavar="PATH",
         help="measure and compare on its validation images (default: compare on drawn images)",
     )
-    _add_cache(parser)
-
-
-def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="a run folder, such as runs/quickstart-1")
-
-
-def _add_checkpoint(parser: argparse.ArgumentParser, default: str | None = "last") -> None:
-    explained = "default: last" if default else "without it, the export is measured"
-    parser.add_argument(
-        "--checkpoint",
-        default=default,
-        metavar="WHICH",
-        help=f"last, best (on validation), or a step's number ({explained})",
-    )
-
-
-def _add_data_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", required=True, metavar="PATH", help=_description(Job, "data"))
-
-
-def _add_cache(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--cache", default=".cache/data", metavar="DIR", help="default: .cache/data"
-    )
-
-
-def _add_settings(group: Any, kind: type[msgspec.Struct]) -> None:
-    """Add one option for each field; values stay text, and are checked with all others."""
-    hints = get_type_hints(kind)
-    for field in msgspec.structs.fields(kind):
-        option = "--" + field.name.replace("_", "-")
-        shown = "" if field.default is None else f" (default: {field.default})"
-        keywords: dict[str, Any] = {
-            "dest": field.name,
-            "default": argparse.SUPPRESS,
-            "help": (_description(kind, field.name) + shown).replace("%", "%%"),
-        }
-        if hints[field.name] is bool:
-            keywords["action"] = argparse.BooleanOptionalAction
-        elif get_origin(hints[field.name]) is Literal:
-            keywords["choices"] = get_args(hints[field.name])
-        else:
-            keywords["metavar"] = _metavar(field.name)
-        group.add_argument(option, **keywords)
-
-
-def _metavar(name: str) -> str:
-    words = {"data": "PATH", "cache": "DIR", "run": "DIR", "store": "URL", "model": "NAME"}
-    words |= {"init_from": "WHAT", "init_store": "URL"}
-    words |= {"hosts": "A:N,B:N", "ssh": "COMMAND", "discovery": "PROGRAM"}
-    return words.get(name, "N")
-
-
-def _description(kind: type[msgspec.Struct], name: str) -> str:
-    hint = get_type_hints(kind, include_extras=True)[name]
-    text: str = hint.__metadata__[-1].description
-    return text
+    add_cache(parser)
