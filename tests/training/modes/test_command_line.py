@@ -12,7 +12,6 @@ from training.modes.command_line import options_of, train_arguments
 from training.parser import make_parser
 from training.settings import Job, Recipe, job_from, names_of, recipe_from
 
-
 # Where not every value is one, or another setting has to go with it.
 FITTING: dict[str, dict[str, Any]] = {
     "calibrate": {"calibrate": True, "holdout": 0.1},
