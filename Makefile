@@ -51,7 +51,7 @@ loadtest: .venv/loadtest/.installed .venv/service/.installed  ## two minutes of 
 	@$(LOADTEST) -m loadtest run --url http://127.0.0.1:$(PORT) \
 		--start "$(MAKE) --no-print-directory run PORT=$(PORT)" $(ARGS)
 
-test: .venv/training/.developing .venv/training/.horovod .venv/service/.installed .venv/clients/.installed tests/azurite/node_modules/.package-lock.json tests/axe/node_modules/.package-lock.json  ## run all tests (ARGS='-k name')
+test: .venv/training/.developing .venv/training/.horovod .venv/service/.installed .venv/loadtest/.installed .venv/clients/.installed tests/azurite/node_modules/.package-lock.json tests/axe/node_modules/.package-lock.json  ## run all tests (ARGS='-k name')
 	@tools/install_programs.sh
 	@tools/run_tests.sh $(TRAINING) $(ARGS)
 
