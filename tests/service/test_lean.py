@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
-from flask import Flask, request, session, url_for
+from flask import Blueprint, Flask, Response, request, session, url_for
 from werkzeug.test import TestResponse
 
 from service.web.lean import LeanFlask
@@ -77,3 +79,53 @@ def test_a_session_is_no_place_to_keep_anything(app: Flask) -> None:
     app.testing = True
     with pytest.raises(RuntimeError, match="session"):
         get(app, "/keep")
+
+
+class Order:
+    """Notes what runs around views that answer, that fail, and that a hook answers for."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+
+    def before(self, name: str) -> Callable[[], str | None]:
+        def hook() -> str | None:
+            self.ran.append(f"before {name}")
+            return "answered" if name == "part 2" and request.path == "/part/hook" else None
+
+        return hook
+
+    def after(self, name: str) -> Callable[[Response], Response]:
+        def hook(response: Response) -> Response:
+            self.ran.append(f"after {name} {response.status_code}")
+            return response
+
+        return hook
+
+    def view(self) -> str:
+        self.ran.append("view")
+        if request.path.endswith("fail"):
+            raise LookupError("no such thing")
+        return "answered"
+
+
+def hooks_run(kind: type[Flask], path: str) -> list[str]:
+    order = Order()
+    app, part = kind("hooked", static_folder=None), Blueprint("part", __name__)
+    for name in ("1", "2"):
+        app.before_request(order.before(f"app {name}"))
+        app.after_request(order.after(f"app {name}"))
+        part.before_request(order.before(f"part {name}"))
+        part.after_request(order.after(f"part {name}"))
+    app.register_error_handler(LookupError, lambda error: (str(error), 418))
+    for each in ("view", "fail", "hook"):
+        part.add_url_rule(f"/part/{each}", each, order.view)
+    app.add_url_rule("/view", "view", order.view)
+    app.register_blueprint(part)
+    for _ in range(2):
+        get(app, path)
+    return order.ran
+
+
+@pytest.mark.parametrize("path", ["/view", "/part/view", "/part/fail", "/part/hook", "/nothing"])
+def test_hooks_run_as_flask_runs_them(path: str) -> None:
+    assert hooks_run(LeanFlask, path) == hooks_run(Flask, path) != []

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from model_store import Catalog, ModelStore, NoSpace, VersionCache, open_store
+from service.engine.batch_size import Measured
 from service.engine.device import Device
 from service.engine.loading import LoadingPlan, VersionLoader
 from service.engine.session import BadModel
@@ -109,6 +111,20 @@ def test_a_version_that_cannot_be_served_is_not_held(
         loader(store, cache).load(1)
     make_room(store, tmp_path)
     assert [name.split("-")[0] for name in cached(tmp_path)] == ["2"]
+
+
+@pytest.mark.parametrize("images", [1, 2])
+def test_a_version_gets_the_batches_that_were_found_to_be_worth_it(
+    store: ModelStore, cache: VersionCache, tmp_path: Path, images: int
+) -> None:
+    publish(store, tmp_path / "1", favours=1)
+    loader(store, cache).load(1).close()
+    (note,) = tmp_path.glob("cache/*/resnet50/1-*/.model.onnx.batch.json")
+    found = msgspec.json.decode(note.read_bytes(), type=Measured)
+    note.write_bytes(msgspec.json.encode(msgspec.structs.replace(found, images=images)))
+    session = loader(store, cache).load(1)
+    assert session.batch_images == images
+    session.close()
 
 
 def test_what_a_version_takes_is_estimated_from_its_file(
