@@ -82,4 +82,5 @@ class VersionLoader:
         return session
 
     def _choose(self, manifest: Manifest) -> str:
-        return choose_variant(manifest.metrics, self._plan.device, self._plan.most_loss)
+        files = [entry.name for entry in manifest.files]
+        return choose_variant(files, manifest.metrics, self._plan.device, self._plan.most_loss)

@@ -32,4 +32,23 @@ def measured(**top1: float) -> dict[str, dict[str, float]]:
 def test_the_fastest_that_is_accurate_enough_runs(
     metrics: dict[str, dict[str, float]], device: Device, most_loss: float, file: str
 ) -> None:
-    assert choose_variant(metrics, device, most_loss) == file
+    assert choose_variant([FP32, INT8, FP16], metrics, device, most_loss) == file
+
+
+@pytest.mark.parametrize(
+    ("files", "device", "file"),
+    [
+        ([FP32], Device.CPU, FP32),
+        ([INT8], Device.CPU, INT8),
+        ([INT8], Device.CUDA, INT8),
+        ([FP16], Device.CPU, FP16),
+        ([INT8, FP16], Device.CPU, INT8),
+        ([INT8, FP16], Device.CUDA, FP16),
+        (["saved_model.pb"], Device.CPU, FP32),
+    ],
+)
+def test_a_file_that_a_version_does_not_have_is_not_chosen(
+    files: list[str], device: Device, file: str
+) -> None:
+    metrics = measured(fp32=0.62, int8=0.5, fp16=0.62)
+    assert choose_variant(files, metrics, device, 1.0) == file

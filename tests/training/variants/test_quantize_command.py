@@ -59,5 +59,8 @@ def test_a_run_and_a_version_get_an_int8_variant_with_its_own_accuracy(
     assert isinstance(new.self_test, SelfTest)
     assert "model.int8.onnx" in new.self_test.answers
     # What a service needs to take it on its own.
-    assert choose_variant(new.metrics, Device.CPU, 100.0) == "model.int8.onnx"
+    assert (
+        choose_variant([entry.name for entry in new.files], new.metrics, Device.CPU, 100.0)
+        == "model.int8.onnx"
+    )
     assert "published resnet50 version 2" in capfd.readouterr().out
