@@ -1,4 +1,4 @@
-"""Starts the engine and the HTTP workers, watches them, restarts the engine, stops all in order."""
+"""Starts the engine and the HTTP workers, watches them, restarts them, stops all in order."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from model_store import StoreError, open_store
-from service.lifecycle import metrics_path
+from service.ipc.client import EngineClient
+from service.ipc.messages import AskStatus
+from service.lifecycle import metrics_path, socket_path
 from service.logs import set_up_logging
 from service.settings import PREFIX, Settings
+from service.watchdog import until_silent
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +39,10 @@ FIRST_RESTART_S = 0.5
 LAST_RESTART_S = 30.0
 STABLE_S = 60.0
 ENGINE_STOP_S = 10.0
+# An engine that leaves so many questions unanswered, one about every three seconds, is killed; a
+# worker that hangs is killed by gunicorn after as long.
+ENGINE_MISSES = 10
+ENGINE_PAUSE_S = 1.5
 LISTEN_BACKLOG = 2048
 
 
@@ -98,14 +105,24 @@ class Supervisor:
     async def _keep_engine(self) -> None:
         """Run the engine; when it dies, run another, after pauses that grow if that goes on."""
         pauses = _Pauses()
+        client = EngineClient(socket_path(Path(self._settings.run_dir)))
+        connecting = asyncio.create_task(client.run())
         while not self._http_gone.is_set():
             engine = await self._start(ENGINE)
             pauses.started()
-            await _first(engine.wait(), self._http_gone.wait())
+            silence = until_silent(
+                lambda: client.request(AskStatus()), misses=ENGINE_MISSES, pause_s=ENGINE_PAUSE_S
+            )
+            await _first(engine.wait(), self._http_gone.wait(), silence)
             if self._http_gone.is_set():
                 await _stop(engine, within_s=ENGINE_STOP_S)
-                return
+                break
+            if engine.returncode is None:
+                log.error("the engine hangs: it answers nothing any more; killing it")
+                engine.kill()
+                await engine.wait()
             await pauses.wait("the engine", engine.returncode, until=self._http_gone)
+        connecting.cancel()
 
     async def _start(
         self, command: list[str], *, pass_fds: tuple[int, ...] = ()
@@ -208,8 +225,10 @@ def _listener(settings: Settings) -> socket.socket:
 
 
 def _answers_ok(url: str) -> bool:
+    # What stands for other hosts in http_proxy is no way to our own.
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own http URL
+        with direct.open(url, timeout=5):
             return True
     except (OSError, urllib.error.URLError):
         return False

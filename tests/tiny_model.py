@@ -45,6 +45,32 @@ def tiny_model(version: int, *, classes: int = CLASSES, **names: str) -> onnx.Mo
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 
 
+def model_that_fails_on_white(version: int) -> onnx.ModelProto:
+    """Return the same model, except that a run with a white image in it is an error.
+
+    It looks the darkest pixel up in a table that ends before 255.
+    """
+    model = tiny_model(version)
+    graph = model.graph
+    softmax = graph.node.pop()
+    nodes = [
+        helper.make_node("ReduceMin", ["pixels", "all_axes"], ["darkest"], keepdims=0),
+        helper.make_node("Cast", ["darkest"], ["index"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["table", "index"], ["nothing"], axis=0),
+        helper.make_node("Unsqueeze", ["nothing", "last_axis"], ["nothings"]),
+        helper.make_node("Add", ["logits", "nothings"], ["looked_up"]),
+        helper.make_node("Softmax", ["looked_up"], list(softmax.output), axis=1),
+    ]
+    graph.node.extend(nodes)
+    tables = {
+        "table": np.zeros(255, np.float32),
+        "all_axes": np.array([1, 2, 3], np.int64),
+        "last_axis": np.array([1], np.int64),
+    }
+    graph.initializer.extend(numpy_helper.from_array(each, name) for name, each in tables.items())
+    return model
+
+
 def write_version(folder: Path, version: int) -> Path:
     """Fill a folder with what a version needs to be published and served."""
     folder.mkdir(parents=True, exist_ok=True)

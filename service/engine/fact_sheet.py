@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 from collections.abc import Callable
 
-from model_store import Catalog, Lineage, Manifest, StoreError, VersionEntry
+from model_store import Catalog, Lineage, Manifest, StoreError, Unreachable, VersionEntry
 from service.facts import Origin, VersionFacts
+
+log = logging.getLogger(__name__)
 
 # Besides the labelled ones, so many versions are described: the newest.
 SHOWN = 20
@@ -32,21 +36,26 @@ class FactSheet:
     def update(self, catalog: Catalog | None) -> None:
         """Describe what the catalog shows now; a manifest that can't be read is tried next time."""
         shown = [] if catalog is None else _shown(catalog)
-        before, self._known = self._known, {}
-        for each in shown:
-            manifest = before.get(each.manifest_sha256) or self._read(each)
-            if manifest is not None:
-                self._known[each.manifest_sha256] = manifest
+        wanted = {each.manifest_sha256 for each in shown}
+        self._known = {key: known for key, known in self._known.items() if key in wanted}
+        # The source logs that the store is away; the facts are there once it is back.
+        with contextlib.suppress(Unreachable):
+            for each in shown:
+                self._learn(each)
         self._versions = tuple(
             _facts(each, self._known.get(each.manifest_sha256)) for each in shown
         )
 
-    def _read(self, entry: VersionEntry) -> Manifest | None:
+    def _learn(self, entry: VersionEntry) -> None:
+        if entry.manifest_sha256 in self._known:
+            return
         try:
-            return self._manifest(entry)
-        except StoreError:
-            # The source logs that the store is away; the facts are there once it is back.
-            return None
+            self._known[entry.manifest_sha256] = self._manifest(entry)
+        except Unreachable:
+            # Each of the others would wait as long for nothing.
+            raise
+        except StoreError as error:
+            log.warning("version %d can't be described: %s", entry.version, error)
 
 
 def _shown(catalog: Catalog) -> list[VersionEntry]:

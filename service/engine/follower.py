@@ -1,4 +1,4 @@
-"""Follows the store: one thread asks it what is wanted, another one loads and unloads."""
+"""Follows the store: one thread asks it what is wanted, another one loads, a third describes."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ LOADING_NICENESS = 5
 class Follower:
     """Has the manager want what the store wants and settle it, until it is stopped.
 
-    Two threads, so that loading, which may take minutes, holds up no look at the store: a label
-    that goes back to a loaded version is followed at once. The one that loads steps back behind
-    threads that answer requests.
+    Threads of their own, so that loading, which may take minutes, holds up no look at the store (a
+    label that goes back to a loaded version is followed at once) and a store that doesn't answer
+    holds up no loading of what the cache has. The one that loads steps back behind threads that
+    answer requests.
     """
 
     def __init__(
@@ -41,10 +42,15 @@ class Follower:
         self._stopping = False
         self._look = threading.Event()
         self._settle = threading.Event()
+        self._describe = threading.Event()
 
     def start(self) -> None:
         """Begin, with a look at the store."""
-        for name, loop in (("follower", self._keep_looking), ("settler", self._keep_settling)):
+        for name, loop in (
+            ("follower", self._keep_looking),
+            ("settler", self._keep_settling),
+            ("describer", self._keep_describing),
+        ):
             threading.Thread(target=loop, name=name, daemon=True).start()
 
     def stop(self) -> None:
@@ -52,6 +58,7 @@ class Follower:
         self._stopping = True
         self._look.set()
         self._settle.set()
+        self._describe.set()
 
     def look_now(self) -> None:
         """Look at the store without waiting for the next time."""
@@ -67,6 +74,7 @@ class Follower:
             self._look.clear()
             _survive(self._follow)
             self._settle.set()
+            self._describe.set()
             spread = random.uniform(-POLL_JITTER, POLL_JITTER)  # noqa: S311 - no secret
             self._look.wait(self._poll_s * (1 + spread))
 
@@ -80,6 +88,11 @@ class Follower:
             self._settle.wait()
             self._settle.clear()
             _survive(self._manager.settle)
+
+    def _keep_describing(self) -> None:
+        while not self._stopping:
+            self._describe.wait()
+            self._describe.clear()
             _survive(lambda: self._facts.update(self._source.catalog))
 
 

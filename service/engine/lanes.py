@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+
 from service.engine.batcher import Batch
 from service.errors import InferenceFailed
 from service.ipc.messages import Probabilities
@@ -25,13 +27,17 @@ Finished = Callable[[Batch, Outcome, float], None]
 
 
 class Lanes:
-    """Runs up to `count` batches at once and reports each in the event loop's thread."""
+    """Runs up to `count` batches at once and reports each in the event loop's thread.
 
-    def __init__(self, count: int, *, finished: Finished) -> None:
+    The model never gets more than `max_batch` images at once: a request of more is run in slices.
+    """
+
+    def __init__(self, count: int, *, max_batch: int, finished: Finished) -> None:
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(count, initializer=name_thread, initargs=("lane",))
         self._finished = finished
         self._count = count
+        self._max_batch = max_batch
         self._alone = False
         self.running = 0
 
@@ -50,7 +56,7 @@ class Lanes:
         self.running += 1
         self._alone = alone
         if alone and len(batch) == 1:
-            self._settle(batch, *_run(batch, alone=True))
+            self._settle(batch, *self._run(batch, alone=True))
         else:
             self._threads.submit(self._run_in_thread, batch, alone)
 
@@ -59,26 +65,32 @@ class Lanes:
         self._threads.shutdown()
 
     def _run_in_thread(self, batch: Batch, alone: bool) -> None:
-        self._loop.call_soon_threadsafe(self._settle, batch, *_run(batch, alone=alone))
+        self._loop.call_soon_threadsafe(self._settle, batch, *self._run(batch, alone=alone))
+
+    def _run(self, batch: Batch, *, alone: bool) -> tuple[Outcome, float]:
+        """Return what the batch's run gave and how many seconds it took."""
+        started = time.monotonic()
+        outcome: Outcome
+        try:
+            outcome = self._run_model(batch, alone=alone)
+        # Whatever a model's run fails with, its callers get an answer and the lane lives on.
+        except Exception as error:
+            ids = " ".join(each.correlation.request_id for each in batch.requests)
+            log.exception(
+                "version %d failed on %d images", batch.lease.version, len(batch),
+                extra={"request_id": ids},
+            )  # fmt: skip
+            outcome = InferenceFailed(f"version {batch.lease.version} failed: {error}")
+        return outcome, time.monotonic() - started
+
+    def _run_model(self, batch: Batch, *, alone: bool) -> Probabilities:
+        run, images, most = batch.lease.session.run, batch.images, self._max_batch
+        if len(images) <= most:
+            return run(images, alone=alone)
+        starts = range(0, len(images), most)
+        return np.concatenate([run(images[start : start + most], alone=alone) for start in starts])
 
     def _settle(self, batch: Batch, outcome: Outcome, took_s: float) -> None:
         self.running -= 1
         self._alone = False
         self._finished(batch, outcome, took_s)
-
-
-def _run(batch: Batch, *, alone: bool) -> tuple[Outcome, float]:
-    """Return what the batch's run gave and how many seconds it took."""
-    started = time.monotonic()
-    outcome: Outcome
-    try:
-        outcome = batch.lease.session.run(batch.images, alone=alone)
-    # Whatever a model's run fails with, its callers get an answer and the lane lives on.
-    except Exception as error:
-        ids = " ".join(each.correlation.request_id for each in batch.requests)
-        log.exception(
-            "version %d failed on %d images", batch.lease.version, len(batch),
-            extra={"request_id": ids},
-        )  # fmt: skip
-        outcome = InferenceFailed(f"version {batch.lease.version} failed: {error}")
-    return outcome, time.monotonic() - started

@@ -26,7 +26,7 @@ from service.engine.policy import (
 from service.engine.router import Router
 from service.engine.session import Session
 from service.engine.wanted import Wanted
-from service.errors import NotReady, VersionNotFound
+from service.errors import NotReady, ServiceError, VersionNotFound
 from service.ipc.messages import ClassName, VersionStatus
 from service.reference import VersionRef
 
@@ -81,6 +81,20 @@ class Lease:
     release: Callable[[], None] = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """What is served at one moment: every known version, ascending, and the ways to them.
+
+    `default` answers requests that name no version and aren't shared out by `weights`; a label's
+    version is the one that answers for it, or will once something can.
+    """
+
+    default: int | None
+    labels: dict[str, int]
+    weights: dict[int, int]
+    versions: tuple[VersionStatus, ...]
+
+
 class VersionManager:
     """Owns the loaded versions.
 
@@ -111,10 +125,12 @@ class VersionManager:
         """The version that answers requests which name none, and aren't shared out by weight."""
         return self._router.routes.default
 
-    @property
-    def wanted(self) -> Wanted:
-        """What was wanted last."""
-        return self._router.wanted
+    def snapshot(self) -> Snapshot:
+        """Return what is served now, all of it as of one moment."""
+        with self._changed:
+            router = self._router
+            weights = dict(router.wanted.weights)
+            return Snapshot(router.routes.default, router.labels, weights, self.status())
 
     def status(self) -> tuple[VersionStatus, ...]:
         """Return the state of every known version, ascending."""
@@ -133,19 +149,20 @@ class VersionManager:
         with self._changed:
             version = self._router.resolve(ref)
             found = self._versions.get(version)
-            if found is not None and found.state in (State.START, State.LOADING):
-                raise NotReady(self._unavailable(ref, version))
             if found is None or found.session is None or found.state is not State.AVAILABLE:
-                raise VersionNotFound(self._unavailable(ref, version))
+                raise self._refusal(ref, version)
             found.leases += 1
             return Lease(found.version, found.session, lambda: self._release(found))
 
     def classes(self, version: int) -> tuple[ClassName, ...]:
-        """Return the names of a version's outputs, also shortly after it was unloaded."""
+        """Return the names of a version's outputs, also shortly after it was unloaded.
+
+        Raises NotReady for one that isn't loaded yet, VersionNotFound for one that isn't served.
+        """
         with self._changed:
-            if version not in self._classes:
-                raise VersionNotFound(self._unavailable(VersionRef(version), version))
-            return self._classes[version]
+            if version in self._classes:
+                return self._classes[version]
+            raise self._refusal(VersionRef(version), version)
 
     def want(self, wanted: Wanted) -> None:
         """Take what is wanted now; requests go at once where loaded versions allow it."""
@@ -299,6 +316,11 @@ class VersionManager:
         self._router.have(
             version for version, each in self._versions.items() if each.state is State.AVAILABLE
         )
+
+    def _refusal(self, ref: VersionRef, version: int) -> ServiceError:
+        found = self._versions.get(version)
+        coming = found is not None and found.state in (State.START, State.LOADING)
+        return (NotReady if coming else VersionNotFound)(self._unavailable(ref, version))
 
     def _unavailable(self, ref: VersionRef, version: int) -> str:
         found = self._versions.get(version)

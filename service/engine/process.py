@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from model_store import VersionCache, open_store
@@ -50,8 +51,16 @@ from service.tracing import active, record, set_up_tracing
 log = logging.getLogger(__name__)
 
 
+# A version was checked when it was loaded. When so many runs in a row fail all the same, what they
+# run on is broken, such as a GPU that was reset; a new process gets it anew and checks again.
+MOST_FAILED_RUNS = 5
+
+
 class Engine:
-    """Answers workers' requests: takes a lease, queues, runs, replies. Lives in one event loop."""
+    """Answers workers' requests: takes a lease, queues, runs, replies. Lives in one event loop.
+
+    When runs fail one after the other it is `broken` and calls `give_up`.
+    """
 
     def __init__(
         self,
@@ -62,6 +71,7 @@ class Engine:
         facts: FactSheet,
         administration: Administration,
         device: Device,
+        give_up: Callable[[], None],
     ) -> None:
         self._device = device
         self._administration = administration
@@ -77,7 +87,12 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._looking = False
         self._tally = Tally()
-        self._lanes = Lanes(settings.lanes, finished=self._batch_finished)
+        self._lanes = Lanes(
+            settings.lanes, max_batch=settings.max_batch, finished=self._batch_finished
+        )
+        self._failed_runs = 0
+        self._give_up = give_up
+        self.broken = False
 
     def handle(self, request: Request, caller: Caller) -> None:
         """Reply to one request, now or when its batch has run."""
@@ -164,8 +179,14 @@ class Engine:
         self._fill_lanes()
         if isinstance(outcome, InferenceFailed):
             batch.fail(outcome)
+            self._failed_runs += 1
+            if self._failed_runs == MOST_FAILED_RUNS:
+                log.critical("%d runs in a row failed; this process gives up", self._failed_runs)
+                self.broken = True
+                self._give_up()
         else:
             batch.answer(outcome)
+            self._failed_runs = 0
         metrics.INFERENCE_SECONDS.observe(took_s)
         metrics.BATCH_IMAGES.observe(len(batch))
         self._tally.ran(batch, took_s)
@@ -173,16 +194,14 @@ class Engine:
             _trace(batch, took_s)
 
     def _state(self) -> EngineState:
-        default = self._manager.default
-        waiting = "" if default is not None else self._waiting_for()
-        wanted = self._manager.wanted
+        served = self._manager.snapshot()
         return EngineState(
             model=self._model,
-            default=default,
-            versions=self._manager.status(),
-            waiting=waiting,
-            labels=dict(wanted.labels),
-            weights=dict(wanted.weights),
+            default=served.default,
+            versions=served.versions,
+            waiting="" if served.default is not None else self._waiting_for(),
+            labels=served.labels,
+            weights=served.weights,
             queued_images=self._batcher.queued_images,
             queue_limit=self._queue_limit,
             store_problem=self._source.problem,
@@ -215,8 +234,8 @@ def _trace(batch: Batch, took_s: float) -> None:
 SWITCH_S = 0.0001
 
 
-async def serve(settings: Settings) -> None:
-    """Run the engine until SIGTERM."""
+async def serve(settings: Settings) -> int:
+    """Run the engine until SIGTERM; 1 if it gave up before that."""
     cache = VersionCache(settings.cache, limit_bytes=settings.cache_mb * 1_000_000)
     store = open_store(settings.store)
     source = StoreSource(store, cache, settings.model, settings.serve)
@@ -235,10 +254,16 @@ async def serve(settings: Settings) -> None:
     facts = FactSheet(source.manifest)
     follower = Follower(source, manager, facts, settings.poll_s)
     administration = Administration(store, settings.model, settings.serve, follower)
-    engine = Engine(
-        settings, manager, source, facts=facts, administration=administration, device=device
-    )
     stop = asyncio.Event()
+    engine = Engine(
+        settings,
+        manager,
+        source,
+        facts=facts,
+        administration=administration,
+        device=device,
+        give_up=stop.set,
+    )
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
     server = await listen(socket_path(Path(settings.run_dir)), engine.handle)
@@ -247,6 +272,7 @@ async def serve(settings: Settings) -> None:
     follower.stop()
     server.close()
     engine.close()
+    return 1 if engine.broken else 0
 
 
 def main() -> int:
@@ -260,11 +286,10 @@ def main() -> int:
     keep_what_is_loaded()
     keep_heaps_small()
     try:
-        asyncio.run(serve(settings))
+        return asyncio.run(serve(settings))
     except NoSuchDevice as error:
         log.error("%s=%s: %s", f"{PREFIX}DEVICE", settings.device, error)  # noqa: TRY400
         return 2
-    return 0
 
 
 if __name__ == "__main__":

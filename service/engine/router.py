@@ -35,6 +35,14 @@ class Router:
         self._available = tuple(sorted(available))
         self._choose()
 
+    @property
+    def labels(self) -> dict[str, int]:
+        """Which version answers for each label, or will once something can."""
+        return {
+            label: self.routes.labels.get(label, target)
+            for label, target in self.wanted.labels.items()
+        }
+
     def resolve(self, ref: VersionRef) -> int:
         """Return the version that `ref` names; it may be one that isn't available.
 
@@ -57,10 +65,11 @@ class Router:
         return "available: " + (", ".join(map(str, self._available)) or "none")
 
     def _labelled(self, label: str) -> int:
-        if label not in self.wanted.labels:
-            known = ", ".join(sorted(self.wanted.labels)) or "none"
+        labels = self.labels
+        if label not in labels:
+            known = ", ".join(sorted(labels)) or "none"
             raise VersionNotFound(f"there is no label {label!r}; labels: {known}")
-        return self.routes.labels.get(label, self.wanted.labels[label])
+        return labels[label]
 
     def _choose(self) -> None:
         routes = next_routes(self.routes, self.wanted, self._available)

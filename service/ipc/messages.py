@@ -201,9 +201,10 @@ class VersionStatus(msgspec.Struct, frozen=True):
 class EngineState(_Json, frozen=True):
     """Every version the engine knows, ascending; `default` answers requests that name none.
 
-    `labels` are those of versions that the store knows. `weights` share requests that name no
-    version out among several (a canary); empty: all go to `default`. `waiting` says why nothing is
-    served while that is so, `store_problem` why the store couldn't be read the last time.
+    `labels` name the versions that answer for them, or will once something can. `weights` share
+    requests that name no version out among several (a canary); empty: all go to `default`.
+    `waiting` says why nothing is served while that is so, `store_problem` why the store couldn't be
+    read the last time.
     """
 
     kind: ClassVar[Kind] = Kind.STATE

@@ -179,7 +179,7 @@ def test_a_pull_that_broke_off_asks_only_for_the_ranges_that_are_missing(
 
 @pytest.mark.parametrize("fault", FAULTS, ids=name_of)
 @pytest.mark.parametrize("where", [is_write, is_catalog_write])
-def test_a_publish_is_committed_once_and_whole_or_not_at_all(
+def test_a_publish_is_committed_once_and_whole_or_not_at_all(  # noqa: PLR0917
     far_store: ModelStore,
     near_store: ModelStore,
     proxy: FaultProxy,

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from model_store import (
+    Corrupt,
     Lineage,
     Manifest,
     ModelStore,
@@ -66,6 +67,37 @@ def test_what_cannot_be_read_is_shown_without_its_origin_and_tried_again(
     away = False
     sheet.update(catalog)
     assert sheet.versions[0].origin is not None
+
+
+def test_a_store_that_is_away_is_asked_for_one_manifest_and_not_for_all(
+    local_store: ModelStore, tmp_path: Path
+) -> None:
+    for _ in range(3):
+        publish(local_store, tmp_path / "one", favours=1)
+    asked: list[int] = []
+
+    def manifest(entry: VersionEntry) -> Manifest:
+        asked.append(entry.version)
+        raise Unreachable("the store is away")
+
+    FactSheet(manifest).update(local_store.catalog("resnet50"))
+    assert asked == [1]
+
+
+def test_a_damaged_manifest_keeps_no_other_version_from_being_described(
+    local_store: ModelStore, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        publish(local_store, tmp_path / "one", favours=1)
+
+    def manifest(entry: VersionEntry) -> Manifest:
+        if entry.version == 1:
+            raise Corrupt("damaged")
+        return local_store.manifest("resnet50", entry.version)
+
+    sheet = FactSheet(manifest)
+    sheet.update(local_store.catalog("resnet50"))
+    assert [each.origin is not None for each in sheet.versions] == [False, True]
 
 
 def test_the_newest_and_the_labelled_versions_are_shown(

@@ -32,7 +32,9 @@ class Floor:
     def __init__(self) -> None:
         self.session = ThreadedSession()
         self.ended: asyncio.Queue[Outcome] = asyncio.Queue()
-        self.lanes = Lanes(2, finished=lambda batch, outcome, took_s: self._keep(outcome))
+        self.lanes = Lanes(
+            2, max_batch=16, finished=lambda batch, outcome, took_s: self._keep(outcome)
+        )
 
     def batch(self, images: int = 1) -> Batch:
         pixels = np.zeros((images, 64, 64, 3), np.uint8)
@@ -88,6 +90,15 @@ def test_a_single_image_that_runs_alone_needs_no_thread() -> None:
         assert floor.session.threads == [threading.get_ident()]
         assert not floor.ended.empty()
         assert floor.lanes.free
+
+    play(scene)
+
+
+def test_a_request_of_more_images_than_a_batch_may_have_is_run_in_slices() -> None:
+    async def scene(floor: Floor) -> None:
+        floor.lanes.start(floor.batch(images=37), alone=False)
+        assert len(await floor.ended.get()) == 37  # type: ignore[arg-type]
+        assert floor.session.batches == [16, 16, 5]
 
     play(scene)
 

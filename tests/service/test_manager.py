@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.engine.manager import FIRST_RETRY_S, VersionManager
+from service.engine.manager import FIRST_RETRY_S, Snapshot, VersionManager
 from service.engine.session import BadModel, Session
 from service.engine.wanted import Wanted
 from service.errors import NotReady, VersionNotFound
@@ -124,6 +124,8 @@ def test_a_version_that_is_still_loading_is_to_be_asked_for_again(
             with pytest.raises(NotReady, match="version 2 is LOADING; available: 1") as caught:
                 manager.lease(VersionRef(2))
             seen.append(caught.value)
+            with pytest.raises(NotReady, match="version 2 is LOADING"):
+                manager.classes(2)
 
     load.meanwhile = ask
     apply(manager, serving(1))
@@ -219,15 +221,19 @@ def test_a_label_that_moved_stays_with_the_old_version_until_the_new_one_is_load
     manager: VersionManager, load: Loader
 ) -> None:
     during: list[int] = []
+    shown: list[Snapshot] = []
 
     def ask(version: int) -> None:
         if version == 2:
             during.append(answering(manager, VersionRef(label="production")))
+            shown.append(manager.snapshot())
 
     load.meanwhile = ask
     apply(manager, serving(1, labels={"production": 1}))
     apply(manager, serving(2, labels={"production": 2}))
     assert during == [1]
+    assert [(each.default, each.labels) for each in shown] == [(1, {"production": 1})]
+    assert manager.snapshot().labels == {"production": 2}
     assert answering(manager, VersionRef(label="production")) == 2
     assert [each.version for each in manager.status()] == [2], "nothing holds the old one any more"
 

@@ -118,11 +118,17 @@ class Service:
             waiting.extend(map(int, children.split()))
         return found
 
+    def engine_pids(self) -> list[int]:
+        """Return the engine's process id; none while there is no engine."""
+        return [
+            pid
+            for pid in self.processes()
+            if b"service.engine.process" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+
     def engine_pid(self) -> int:
-        for pid in self.processes():
-            if b"service.engine.process" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                return pid
-        raise AssertionError("no engine process")
+        [pid] = self.engine_pids()
+        return pid
 
     def memory_mb(self) -> float:
         """Return the memory of all its processes, shared pages counted once (PSS)."""

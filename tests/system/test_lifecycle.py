@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import time
 from pathlib import Path
 
+import onnx
 import pytest
 import requests
+from PIL import Image
 
 from model_store import ModelStore
+from service.engine.process import MOST_FAILED_RUNS
 from tests.eventually import eventually
 from tests.system.running import (
+    LINEAGE,
     ROOT,
     SERVICE_PYTHON,
+    SIGNATURE,
     STOP_S,
     Crowd,
     Service,
@@ -23,6 +29,7 @@ from tests.system.running import (
     service,
     settings,
 )
+from tests.tiny_model import model_that_fails_on_white, write_version
 
 pytestmark = pytest.mark.system
 
@@ -54,6 +61,26 @@ def test_a_killed_engine_is_replaced(local_store: ModelStore, tmp_path: Path) ->
     statuses = {status for status, _ in crowd.answers}
     assert statuses <= {200, 503}, "an absent engine is 503, never a broken answer"
     assert "the engine ended (killed by SIGKILL)" in running.said()
+
+
+def test_an_engine_whose_runs_all_fail_gives_way_to_a_new_one(
+    local_store: ModelStore, tmp_path: Path
+) -> None:
+    folder = write_version(tmp_path / "1", 1)
+    onnx.save(model_that_fails_on_white(1), folder / "model.onnx")
+    local_store.publish("resnet50", folder, signature=SIGNATURE, metrics={}, lineage=LINEAGE)
+    white = io.BytesIO()
+    Image.new("RGB", (64, 64), "white").save(white, "PNG")
+    with service(local_store.url, tmp_path / "run") as running:
+        first = running.engine_pid()
+        for _ in range(MOST_FAILED_RUNS):
+            assert running.predict(white.getvalue()).status_code == 500
+        eventually(
+            lambda: running.engine_pids() not in ([], [first]), within_s=20, what="a new one"
+        )
+        eventually(running.is_ready, within_s=20, what="the service is ready again")
+        assert running.predict().status_code == 200
+    assert "5 runs in a row failed" in running.said()
 
 
 @pytest.mark.timed
