@@ -10,6 +10,7 @@ from imaging.decode import (
     SIDE,
     ImageError,
     ImageTooLarge,
+    decode_counting,
     decode_image,
 )
 
@@ -19,5 +20,6 @@ __all__ = [
     "SIDE",
     "ImageError",
     "ImageTooLarge",
+    "decode_counting",
     "decode_image",
 ]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import io
-import struct
 import warnings
-import zlib
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from imaging.jpeg import decode_plain_jpeg
+from imaging.jpeg import MOST_SCANS, decode_plain_jpeg, has_too_many_scans
 
 SIDE = 64
 CHANNELS = 3
@@ -25,10 +23,17 @@ DEFAULT_MAX_PIXELS = 50_000_000
 _DRAFT_SIZE = (4 * SIDE, 4 * SIDE)
 
 _EXIF_ORIENTATION = 0x0112
+# What brings an image of each orientation upright; 1 is upright.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _SIXTEEN_BIT_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
-
-# What Pillow's decoders raise on damaged files.
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
 
 
 class ImageError(ValueError):
@@ -50,32 +55,43 @@ def decode_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArra
     Raises ImageTooLarge before decoding anything when the header announces more than
     `max_pixels`, and ImageError for whatever isn't a complete image of those formats.
     """
+    return decode_counting(data, max_pixels=max_pixels)[0]
+
+
+def decode_counting(
+    data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> tuple[NDArray[np.uint8], int]:
+    """Return what `decode_image` does, and how many pixels the image had before."""
     if not data:
         raise ImageError("the image is empty (0 bytes)")
+    if has_too_many_scans(data):
+        raise ImageError(f"the JPEG has more than {MOST_SCANS} scans")
     if max_pixels >= SIDE * SIDE:
         plain = decode_plain_jpeg(data, SIDE)
         if plain is not None:
-            return plain
+            return plain, SIDE * SIDE
     try:
         with warnings.catch_warnings():
             # Pillow warns about large images and odd metadata; the limit below decides instead.
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                _check_size(image, max_pixels)
-                return _to_array(image)
+                pixels = _check_size(image, max_pixels)
+                return _to_array(image), pixels
     except UnidentifiedImageError:
         raise ImageError(
             "not an image in a known format (JPEG, PNG, WebP, GIF, BMP or TIFF)"
         ) from None
     except Image.DecompressionBombError as error:
         raise ImageTooLarge(f"{error} At most {max_pixels:,} pixels are allowed.") from None
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
-    except _DAMAGE as error:
-        raise ImageError(f"the image is damaged: {error}") from None
+    # On damaged files Pillow raises whatever its code runs into, TypeError and AttributeError too.
+    except Exception as error:
+        raise ImageError(f"the image is damaged: {error}") from error
 
 
-def _check_size(image: Image.Image, max_pixels: int) -> None:
+def _check_size(image: Image.Image, max_pixels: int) -> int:
+    """Return how many pixels the header announces, if it may."""
     width, height = image.size
     if width * height > max_pixels:
         raise ImageTooLarge(
@@ -84,6 +100,7 @@ def _check_size(image: Image.Image, max_pixels: int) -> None:
         )
     if width < 1 or height < 1:
         raise ImageError(f"the image has no pixels ({width}×{height})")
+    return width * height
 
 
 def _to_array(image: Image.Image) -> NDArray[np.uint8]:
@@ -99,9 +116,11 @@ def _upright(image: Image.Image) -> Image.Image:
     # Reading EXIF costs a third of decoding a small JPEG; most images have none.
     if image.format == "JPEG" and "exif" not in image.info:
         return image
-    if image.getexif().get(_EXIF_ORIENTATION, 1) == 1:
-        return image
-    return ImageOps.exif_transpose(image)
+    # What Pillow turns itself (TIFF) has no orientation left once it is loaded.
+    image.load()
+    # Pillow's exif_transpose would write all of the EXIF anew, and fails where it is damaged.
+    turn = _UPRIGHT.get(image.getexif().get(_EXIF_ORIENTATION, 1))
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

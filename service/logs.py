@@ -15,6 +15,7 @@ from service.correlation import current
 log = logging.getLogger(__name__)
 
 FORMATS = ("text", "json")
+LEVELS = ("debug", "info", "warning", "error")
 
 
 def set_up_logging(role: str, level: str, form: str) -> None:
@@ -24,6 +25,8 @@ def set_up_logging(role: str, level: str, form: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # The SDK logs each request's headers at INFO; that is debugging.
     logging.getLogger("azure").setLevel(logging.WARNING)
+    # It logs whole addresses, which may have a SAS token in them; also with some of its warnings.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     sys.excepthook = _log_uncaught
 
 

@@ -43,7 +43,7 @@ _IMAGES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 REQUESTS = Counter(
     "hotshelf_requests_total",
-    "HTTP requests answered.",
+    "HTTP requests, answered or given up by their clients.",
     ["dialect", "status", "version"],
     registry=REGISTRY,
 )

@@ -14,8 +14,8 @@ from service.exposition import counters
 REQUESTS = "hotshelf_requests_total"
 TIMES = "hotshelf_request_duration_seconds_bucket"
 
-# What isn't a prediction: probes, scrapes, pages, changes, unknown paths.
-OTHER_DIALECTS = frozenset({"admin", "console", "description", "none", "operations"})
+# What isn't a prediction: probes, metadata, scrapes, pages, changes, unknown paths.
+OTHER_DIALECTS = frozenset({"admin", "console", "description", "metadata", "none", "operations"})
 
 
 def pulse() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from service.logs import FORMATS
+from service.logs import FORMATS, LEVELS
 from service.tokens import Tokens
 
 PREFIX = "HOTSHELF_"
@@ -98,19 +98,6 @@ def _text(text: str) -> str:
     if not text:
         raise ValueError("not empty")
     return text
-
-
-def _log_level(text: str) -> str:
-    levels = ("debug", "info", "warning", "error")
-    if text.lower() not in levels:
-        raise ValueError("one of " + ", ".join(levels))
-    return text.lower()
-
-
-def _log_format(text: str) -> str:
-    if text.lower() not in FORMATS:
-        raise ValueError("one of " + ", ".join(FORMATS))
-    return text.lower()
 
 
 def _switch(text: str) -> bool:
@@ -202,8 +189,8 @@ class Settings:
     run_dir: str = _setting(
         "", str, "folder for the engine's socket and the counters; empty: a temporary one"
     )
-    log_level: str = _setting("info", _log_level, "debug, info, warning or error")
-    log_format: str = _setting("text", _log_format, "text for people or json for machines")
+    log_level: str = _setting("info", _one_of(*LEVELS), "debug, info, warning or error")
+    log_format: str = _setting("text", _one_of(*FORMATS), "text for people or json for machines")
     access_log: bool = _setting(False, _switch, "a line in the log for each request: on or off")
 
     def __post_init__(self) -> None:

@@ -119,8 +119,8 @@ class Batcher:
         """Return the next batch of at most so many images, or None when nothing is waiting.
 
         The request that has waited longest leads; those behind it that want the same version join
-        as long as there is room. One of more images runs as a batch of its own. A version whose
-        batches are worth fewer images gets those.
+        as long as there is room. One of more images is a batch of its own, which its lane runs in
+        slices. A version whose batches are worth fewer images gets those.
         """
         self.drop_useless()
         if not self._queue:

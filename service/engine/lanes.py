@@ -26,6 +26,11 @@ Outcome = Probabilities | InferenceFailed
 Finished = Callable[[Batch, Outcome, float], None]
 
 
+def slices(images: int, most: int) -> list[int]:
+    """Return the sizes of the runs that so many images take, at most `most` in each."""
+    return [min(most, images - start) for start in range(0, images, most)]
+
+
 class Lanes:
     """Runs up to `count` batches at once and reports each in the event loop's thread.
 
@@ -87,8 +92,10 @@ class Lanes:
         run, images, most = batch.lease.session.run, batch.images, self._max_batch
         if len(images) <= most:
             return run(images, alone=alone)
-        starts = range(0, len(images), most)
-        return np.concatenate([run(images[start : start + most], alone=alone) for start in starts])
+        ends = np.cumsum(slices(len(images), most)).tolist()
+        starts = [0, *ends[:-1]]
+        parts = [run(images[i:j], alone=alone) for i, j in zip(starts, ends, strict=True)]
+        return np.concatenate(parts)
 
     def _settle(self, batch: Batch, outcome: Outcome, took_s: float) -> None:
         self.running -= 1

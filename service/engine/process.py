@@ -18,7 +18,7 @@ from service.engine.batcher import Batch, Batcher, Waiting
 from service.engine.device import Device, NoSuchDevice, choose_device, count_gpus
 from service.engine.fact_sheet import FactSheet
 from service.engine.follower import Follower
-from service.engine.lanes import Lanes, Outcome
+from service.engine.lanes import Lanes, Outcome, slices
 from service.engine.loading import LoadingPlan, VersionLoader
 from service.engine.manager import Lease, VersionManager
 from service.engine.pace import Pace
@@ -90,6 +90,7 @@ class Engine:
         self._lanes = Lanes(
             settings.lanes, max_batch=settings.max_batch, finished=self._batch_finished
         )
+        self._max_batch = settings.max_batch
         self._failed_runs = 0
         self._give_up = give_up
         self.broken = False
@@ -188,8 +189,10 @@ class Engine:
             batch.answer(outcome)
             self._failed_runs = 0
         metrics.INFERENCE_SECONDS.observe(took_s)
-        metrics.BATCH_IMAGES.observe(len(batch))
-        self._tally.ran(batch, took_s)
+        sizes = slices(len(batch), self._max_batch)
+        for size in sizes:
+            metrics.BATCH_IMAGES.observe(size)
+        self._tally.ran(batch, took_s, sizes)
         if active() is not None:
             _trace(batch, took_s)
 

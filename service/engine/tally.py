@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from service.engine.batcher import Batch
 from service.ipc.messages import Answer, Reply
@@ -38,15 +38,16 @@ class Tally:
 
         return count_and_reply
 
-    def ran(self, batch: Batch, took_s: float) -> None:
-        """Count a run that ended now after so many seconds."""
+    def ran(self, batch: Batch, took_s: float, sizes: Sequence[int]) -> None:
+        """Count a batch that ended now after so many seconds, in runs of these sizes."""
         counters = self._of(batch.lease.version)
         began = self._clock() - took_s
         for each in batch.requests:
             counters.queue.add(began - each.queued_at)
             counters.infer.add(took_s)
         counters.images += len(batch)
-        counters.batches.setdefault(len(batch), Times()).add(took_s)
+        for size in sizes:
+            counters.batches.setdefault(size, Times()).add(took_s * size / len(batch))
         counters.last_ms = int(self._wall_clock() * 1000)
 
     def _of(self, version: int) -> VersionStatistics:

@@ -1,8 +1,8 @@
 """Who may ask for what: bearer tokens for predictions and for administration.
 
-Whatever changes the shelf is marked with `admin_only` and needs an admin token. Any other POST
-infers something and needs a predict token where there are any (an admin token does too). The rest
-is open: health, metrics, metadata and pages.
+Whatever changes the shelf is marked with `admin_only` and needs an admin token. What infers is
+marked with `infers` and needs a predict token where there are any (an admin token does too). The
+rest is open: health, metrics, metadata and pages.
 """
 
 from __future__ import annotations
@@ -19,12 +19,24 @@ from service.tokens import Tokens
 View = TypeVar("View", bound=Callable[..., object])
 
 _ADMIN_VIEWS: set[Callable[..., object]] = set()
+_INFERRING_VIEWS: set[Callable[..., object]] = set()
 
 
 def admin_only(view: View) -> View:
     """Mark a view that only holders of an admin token may reach; inside it, `who()` names them."""
     _ADMIN_VIEWS.add(view)
     return view
+
+
+def infers(view: View) -> View:
+    """Mark a view that answers with what the model makes of the request: a prediction."""
+    _INFERRING_VIEWS.add(view)
+    return view
+
+
+def is_inferring(view: Callable[..., object] | None) -> bool:
+    """Whether a view was marked with `infers`."""
+    return view in _INFERRING_VIEWS
 
 
 def who() -> str:
@@ -47,7 +59,7 @@ def guard(app: Flask, settings: Settings) -> None:
                     f" {PREFIX}ADMIN_TOKENS=name:token or {PREFIX}ADMIN_TOKENS_FILE=path"
                 )
             g.who = _holder((admins,), "an admin token")
-        elif users and request.method == "POST" and view is not None:
+        elif users and is_inferring(view):
             _holder((users, admins), "a token for predictions")
 
 

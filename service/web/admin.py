@@ -26,6 +26,7 @@ from service.web.access import admin_only, who
 from service.web.answers import json_response
 from service.web.engine import Engine
 from service.web.json_body import decode_json
+from service.web.routing import use_names
 
 DEFAULT_LABEL = "production"
 
@@ -60,6 +61,7 @@ _decode_weights = msgspec.json.Decoder(WeightsBody).decode
 def administration(engine: Engine) -> Blueprint:
     """Return the blueprint of the administrative paths."""
     blueprint = Blueprint("admin", __name__, url_prefix="/admin")
+    use_names(blueprint)
 
     def carry_out(change: Change | None) -> Response:
         return json_response(_state(engine.administer(change, by=who())))
@@ -126,13 +128,13 @@ def _add_versions(blueprint: Blueprint, carry_out: CarryOut) -> None:
         """Look at the store now, and try versions again that failed."""
         return carry_out(Reload())
 
-    @blueprint.post("/versions/<int:version>/load")
+    @blueprint.post("/versions/<version:version>/load")
     @admin_only
     def load(version: int) -> Response:
         """Have a version loaded beside those that are chosen."""
         return carry_out(LoadVersion(version))
 
-    @blueprint.post("/versions/<int:version>/unload")
+    @blueprint.post("/versions/<version:version>/unload")
     @admin_only
     def unload(version: int) -> Response:
         """Have a version not chosen any more."""

@@ -44,7 +44,7 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
             raise PayloadTooLarge(f"the body is larger than {settings.max_body_mb} MB")
 
     guard(app, settings)
-    register_deadlines(app)
+    register_deadlines(app, timeout_s=settings.timeout_s)
     register_compression(app, engine, max_body=settings.max_body_mb * 1_000_000)
 
     return app

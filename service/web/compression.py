@@ -19,6 +19,11 @@ WINDOW_BITS = {
     "deflate": zlib.MAX_WBITS,
 }
 
+# gzip files may be strung together, and each has a copy made of what follows it. So they are fed in
+# pieces, and are no more than tools that begin one every 64 kB (bgzip) make of a large body.
+PIECE_BYTES = 64 * 1024
+MOST_MEMBERS = 1000
+
 # Below this, packing costs more time than it saves on the way.
 WORTH_BYTES = 8 * 1024
 LEVEL = 1
@@ -34,7 +39,9 @@ def register_compression(app: Flask, engine: Engine, *, max_body: int) -> None:
         if encoding in ("", "identity"):
             return
         packed = request.get_data(cache=False)
-        data = engine.in_thread(lambda: unpack(packed, encoding.strip().lower(), most=max_body))
+        data = engine.decode(
+            lambda: unpack(packed, encoding.strip().lower(), most=max_body), images=1
+        )
         request.environ["wsgi.input"] = io.BytesIO(data)
         request.environ["CONTENT_LENGTH"] = str(len(data))
         del request.__dict__["stream"]  # werkzeug keeps the stream that has just been read
@@ -54,7 +61,7 @@ def unpack(packed: bytes, encoding: str, *, most: int) -> bytes:
     """Return the content; never holds more than a byte over `most` of it.
 
     Raises UnsupportedMediaType for another encoding, InvalidRequest for damaged data and
-    PayloadTooLarge for more than `most` bytes.
+    PayloadTooLarge for more than `most` bytes or MOST_MEMBERS files strung together.
     """
     bits = WINDOW_BITS.get(encoding)
     if bits is None:
@@ -62,18 +69,25 @@ def unpack(packed: bytes, encoding: str, *, most: int) -> bytes:
             f"Content-Encoding: {encoding} isn't known here; gzip and deflate are"
         )
     unpacked = bytearray()
-    rest = packed
-    while rest:
-        stream = zlib.decompressobj(bits)
-        try:
-            unpacked += stream.decompress(rest, most + 1 - len(unpacked))
-        except zlib.error as error:
-            raise InvalidRequest(f"the body isn't valid {encoding}: {error}") from None
-        if len(unpacked) > most:
-            raise PayloadTooLarge(f"the body unpacks to more than {most / 1e6:g} MB")
-        if not stream.eof:
-            raise InvalidRequest(f"the body isn't valid {encoding}: it ends too early")
-        rest = stream.unused_data  # gzip files may be strung together
+    stream, members = zlib.decompressobj(bits), 1
+    for start in range(0, len(packed), PIECE_BYTES):
+        piece = packed[start : start + PIECE_BYTES]
+        while piece:
+            if stream.eof:
+                stream, members = zlib.decompressobj(bits), members + 1
+            if members > MOST_MEMBERS:
+                raise PayloadTooLarge(
+                    f"the body is more than {MOST_MEMBERS:,} {encoding} files strung together"
+                )
+            try:
+                unpacked += stream.decompress(piece, most + 1 - len(unpacked))
+            except zlib.error as error:
+                raise InvalidRequest(f"the body isn't valid {encoding}: {error}") from None
+            if len(unpacked) > most:
+                raise PayloadTooLarge(f"the body unpacks to more than {most / 1e6:g} MB")
+            piece = stream.unused_data
+    if packed and not stream.eof:
+        raise InvalidRequest(f"the body isn't valid {encoding}: it ends too early")
     return bytes(unpacked)
 
 

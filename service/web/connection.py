@@ -27,6 +27,8 @@ NEVER = float("inf")
 # The event loop hands over no more than this at once, so no more than this can follow a request.
 READ_BYTES = 256 * 1024
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+# The dialect of requests that never reached the application.
+REFUSED = "refused"
 BUSY = "503 Service Unavailable"
 
 
@@ -50,7 +52,7 @@ class House(Protocol):
     loop: asyncio.AbstractEventLoop
     connections: set[Connection]
     stopping: bool
-    receiving: int
+    held: int
 
 
 class Connection(asyncio.Protocol):
@@ -69,6 +71,7 @@ class Connection(asyncio.Protocol):
         self._environ: Environ = {}
         self._body: list[bytes] = []
         self._size = 0
+        self._held = 0
         self._fed = 0
         self._later = b""
         self._feeding = False
@@ -190,9 +193,9 @@ class Connection(asyncio.Protocol):
         self._enter(Phase.BODY, seconds)
         if length is not None and length > limits.body:
             self._too_large()
-        elif self._house.receiving + (length or 0) > limits.all_bodies:
-            raise BadHead(BUSY, "too many large requests at once")
-        elif self._environ.get("HTTP_EXPECT", "").lower() == "100-continue":
+            return False
+        self._hold(length or 0)
+        if self._environ.get("HTTP_EXPECT", "").lower() == "100-continue":
             self._transport.write(CONTINUE)
         return False
 
@@ -201,17 +204,18 @@ class Connection(asyncio.Protocol):
             return
         self._body.append(chunk)
         self._size += len(chunk)
-        self._house.receiving += len(chunk)
-        self.due += len(chunk) / self._limits.body_bytes_s if self._parser.is_chunked else 0
         if self._size > self._limits.body:
             self._too_large()
+        elif self._parser.is_chunked:
+            self._hold(len(chunk))
+            self.due += len(chunk) / self._limits.body_bytes_s
 
     def _message_complete(self) -> None:
         if self._phase is Phase.DRAINING:
             self._close()
         elif self._phase is Phase.BODY:
             body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-            self._forget_body()
+            self._body = []
             self._run(body, too_large=False)
 
     def _too_large(self) -> None:
@@ -220,9 +224,16 @@ class Connection(asyncio.Protocol):
         self._last = True
         self._run(b"", too_large=True)
 
+    def _hold(self, size: int) -> None:
+        """Take room for so many bytes of a body until the request is answered."""
+        if self._house.held + size > self._limits.all_bodies:
+            raise BadHead(BUSY, "too many large requests at once")
+        self._house.held += size
+        self._held += size
+
     def _forget_body(self) -> None:
-        self._house.receiving -= self._size
-        self._size = 0
+        self._house.held -= self._held
+        self._held = self._size = 0
         self._body = []
 
     # --- answering -------------------------------------------------------------------------------
@@ -240,6 +251,7 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, status: str, headers: Headers, body: bytes) -> None:
         self._running = None
+        self._forget_body()
         if self._phase is Phase.CLOSING:
             return
         last = self._last or self._house.stopping
@@ -290,6 +302,7 @@ class Connection(asyncio.Protocol):
         log.info("refused a request with %s: %s", status, reason)
         phrase = status.partition(" ")[2]
         metrics.REJECTIONS.labels(phrase.lower().replace(" ", "_")).inc()
+        metrics.REQUESTS.labels(REFUSED, status[:3], "").inc()
         headers = [("Content-Type", "application/json")]
         if status == BUSY:
             headers.append(("Retry-After", "1"))

@@ -1,4 +1,7 @@
-"""How long a request may take, as its sender says: `?timeout=`, `Request-Timeout` or `Prefer`."""
+"""How long a request may take: as the service says, or its sender, if that is shorter.
+
+Any sender may say so by `?timeout=`, `Request-Timeout` or `Prefer`, a dialect have its own way.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,15 @@ NEVER = math.inf
 
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([^\",;\s]*)", re.IGNORECASE)
 
+_arrived: ContextVar[float] = ContextVar("arrived", default=NEVER)
 _deadline: ContextVar[float] = ContextVar("deadline", default=NEVER)
 
 
-def register_deadlines(app: Flask) -> None:
+def register_deadlines(app: Flask, *, timeout_s: float) -> None:
     """Have the application read what a request says of its time before any view runs.
 
-    Of several, the shortest counts. Seconds begin when the request has arrived whole.
+    Of several, and of `timeout_s`, which holds for every request, the shortest counts. Seconds
+    begin when the request has arrived whole.
     """
 
     @app.before_request
@@ -35,12 +40,19 @@ def register_deadlines(app: Flask) -> None:
         if "HTTP_PREFER" in environ:
             given += [("Prefer: wait", text) for text in _WAIT.findall(environ["HTTP_PREFER"])[:1]]
         seconds = [_seconds(name, text) for name, text in given if text is not None]
-        _deadline.set(time.monotonic() + min(seconds) if seconds else NEVER)
+        arrived = time.monotonic()
+        _arrived.set(arrived)
+        _deadline.set(arrived + min([timeout_s, *seconds]))
 
 
 def deadline() -> float:
     """Return until when this request may be answered, in seconds of the monotonic clock."""
     return _deadline.get()
+
+
+def allow(seconds: float) -> None:
+    """Let this request take no longer than so many seconds from its arrival."""
+    _deadline.set(min(_deadline.get(), _arrived.get() + seconds))
 
 
 def _seconds(name: str, text: str) -> float:

@@ -31,9 +31,11 @@ from service.ipc.messages import (
     VersionDescription,
 )
 from service.reference import DEFAULT, VersionRef
+from service.settings import Settings
 from service.statistics import VersionStatistics
 from service.web.bridge import wait_for
 from service.web.deadline import deadline
+from service.web.pool import BoundedPool
 
 T = TypeVar("T")
 
@@ -41,13 +43,10 @@ T = TypeVar("T")
 class Engine(Protocol):
     """The model behind the views; tests put a fake in its place."""
 
-    def infer(
-        self, images: Images, ref: VersionRef = DEFAULT, *, timeout_s: float | None = None
-    ) -> Answer:
+    def infer(self, images: Images, ref: VersionRef = DEFAULT) -> Answer:
         """Run uint8 [N, 64, 64, 3] through the version that `ref` names; raises ServiceError.
 
-        The answer may take as long as the service allows, the request's own deadline (see
-        service/web/deadline.py) or `timeout_s`, whichever is shortest.
+        The answer may take until the request's deadline (see service/web/deadline.py).
         """
 
     def state(self) -> EngineState:
@@ -74,25 +73,36 @@ class Engine(Protocol):
     def in_thread(self, work: Callable[[], T]) -> T:
         """Do work that takes long enough to hold up other requests somewhere it doesn't."""
 
+    def decode(self, work: Callable[[], T], *, images: int) -> T:
+        """Do such work that clients can send any amount of, on so many images, in few threads.
+
+        Raises Overloaded where too many images wait already, DeadlineExceeded when the request's
+        time is over.
+        """
+
 
 class RemoteEngine:
     """The engine process, reached through the event loop's client from inside a request."""
 
     # Descriptions never change, so they are asked for once; old versions make room in turn.
     KEPT_DESCRIPTIONS = 16
+    # There are workers for half of the cores. Each thread may need the memory of the largest image.
+    DECODERS = 2
 
-    def __init__(self, client: EngineClient, *, timeout_s: float) -> None:
+    def __init__(
+        self, client: EngineClient, *, timeout_s: float, queue_images: int = Settings.queue_images
+    ) -> None:
         self._client = client
         self._timeout_s = timeout_s
+        self._decoders = BoundedPool(
+            threads=self.DECODERS, room_images=queue_images, name="decoder"
+        )
         self._stopping = False
         self._classes: dict[int, tuple[ClassName, ...]] = {}
 
-    def infer(
-        self, images: Images, ref: VersionRef = DEFAULT, *, timeout_s: float | None = None
-    ) -> Answer:
+    def infer(self, images: Images, ref: VersionRef = DEFAULT) -> Answer:
         """Run the images; the answer's version is the one that really ran."""
-        allowed_s = self._timeout_s if timeout_s is None else min(timeout_s, self._timeout_s)
-        until = min(deadline(), time.monotonic() + allowed_s)
+        until = min(deadline(), time.monotonic() + self._timeout_s)
         return cast("Answer", wait_for(self._client.request(Infer(images, ref, until, current()))))
 
     def state(self) -> EngineState:
@@ -134,3 +144,7 @@ class RemoteEngine:
         """Run `work` in the event loop's thread pool while other requests go on."""
         loop = asyncio.get_running_loop()
         return wait_for(cast("Awaitable[T]", loop.run_in_executor(None, copy_context().run, work)))
+
+    def decode(self, work: Callable[[], T], *, images: int) -> T:
+        """Run `work` in one of this worker's decoding threads while other requests go on."""
+        return wait_for(self._decoders.run(work, images=images, until=deadline()))

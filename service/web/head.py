@@ -53,6 +53,8 @@ def add_request(
     out: it would be taken for the one with a hyphen, which a proxy may have checked.
     """
     path, _, query = _path_of(target).partition(b"?")
+    if not query.isascii() and not _is_text(query):
+        raise BadHead("400 Bad Request", "the query isn't UTF-8")
     environ["REQUEST_METHOD"] = method.decode("latin-1")
     environ["PATH_INFO"] = (unquote_to_bytes(path) if b"%" in path else path).decode("latin-1")
     environ["QUERY_STRING"] = query.decode("latin-1")
@@ -118,6 +120,14 @@ def _path_of(target: bytes) -> bytes:
     if not found or scheme.lower() not in (b"http", b"https"):
         raise BadHead("400 Bad Request", "the request's target is neither a path nor a URL")
     return b"/" + rest.partition(b"/")[2]
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 class _Clock:

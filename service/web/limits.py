@@ -13,8 +13,9 @@ class HttpLimits:
     body within `body_s` and another second for each `body_bytes_s` bytes of it. An answer must be
     taken within `write_s`; a connection may idle for `idle_s` between requests.
 
-    `all_bodies` bounds the bodies that are being received together: above it, further ones are
-    refused as if the worker had too many connections.
+    `all_bodies` bounds all bodies together, each from its announcement (one in chunks as it comes)
+    to its request's answer: above it, further ones are refused as if the worker had too many
+    connections.
     """
 
     body: int

@@ -12,9 +12,10 @@ from typing import Annotated, Literal
 import msgspec
 from flask import Blueprint, Response, request
 
-from service.errors import InvalidRequest
+from service.errors import InvalidRequest, TooMuchImage
 from service.ipc.messages import Images
 from service.reference import VersionRef
+from service.web.access import infers
 from service.web.answers import json_response, top_k
 from service.web.engine import Engine
 from service.web.images import ImageReader
@@ -32,6 +33,8 @@ class Base64(msgspec.Struct, forbid_unknown_fields=True):
 
 
 Encoded = str | Base64
+# Each has two pairs of quotes at most.
+QUOTES = 4
 
 
 class Parameters(msgspec.Struct):
@@ -42,17 +45,22 @@ class Parameters(msgspec.Struct):
 
 
 class JsonRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """One image in `image`, several in `images`, either in `inputs`."""
+    """One image in `image`, several in `images`, either in `inputs`.
+
+    Lists stay text until their elements have been counted.
+    """
 
     image: Encoded | msgspec.UnsetType = msgspec.UNSET
-    images: list[Encoded] | msgspec.UnsetType = msgspec.UNSET
-    inputs: Encoded | list[Encoded] | msgspec.UnsetType = msgspec.UNSET
+    images: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    inputs: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     parameters: Parameters | None = None
 
 
 EXPECTED = '{"image": "…base64…"}, {"images": [… several]} or {"inputs": … either}'
 
 _decode = msgspec.json.Decoder(JsonRequest).decode
+_decode_one = msgspec.json.Decoder(Encoded).decode
+_decode_several = msgspec.json.Decoder(list[Encoded]).decode
 
 
 class _Sent(msgspec.Struct):
@@ -69,6 +77,7 @@ def simple_dialect(engine: Engine, reader: ImageReader) -> Blueprint:
 
     @blueprint.post("/predict")
     @blueprint.post("/")
+    @infers
     def predict() -> Response:
         ref, top = _version(), _top()
         sent = _read(reader)
@@ -128,11 +137,29 @@ def _from_json(body: bytes, reader: ImageReader) -> _Sent:
     given = [each for each in (sent.image, sent.images, sent.inputs) if each is not msgspec.UNSET]
     if len(given) != 1:
         raise InvalidRequest(f"expected {EXPECTED}")
-    (images,) = given
-    several = isinstance(images, list)
-    texts = [_text(each) for each in (images if isinstance(images, list) else [images])]
+    images, several = _images(sent, reader)
     top = sent.parameters.top_k if sent.parameters else None
-    return _Sent(reader.base64(texts), several, top)
+    return _Sent(reader.base64([_text(each) for each in images]), several, top)
+
+
+def _images(sent: JsonRequest, reader: ImageReader) -> tuple[list[Encoded], bool]:
+    """Return the one field's images, and whether they stand in a list."""
+    if isinstance(sent.images, msgspec.Raw):
+        return _several(bytes(sent.images), reader, what="'images'"), True
+    if isinstance(sent.inputs, msgspec.Raw):
+        text = bytes(sent.inputs)
+        if text.startswith(b"["):
+            return _several(text, reader, what="'inputs'"), True
+        return [decode_json(_decode_one, text, what="'inputs'", expected=EXPECTED)], False
+    assert isinstance(sent.image, Encoded)  # noqa: S101 - one of the three is given
+    return [sent.image], False
+
+
+def _several(text: bytes, reader: ImageReader, *, what: str) -> list[Encoded]:
+    # Counted before millions of empty ones fill the memory.
+    if text.count(b'"') > QUOTES * reader.max_images:
+        raise TooMuchImage(f"more than {reader.max_images} images in one request")
+    return decode_json(_decode_several, text, what=what, expected=EXPECTED)
 
 
 def _text(image: Encoded) -> str:

@@ -42,7 +42,7 @@ class LoopHouse:
         self.loop = loop
         self.connections: set[Connection] = set()
         self.stopping = False
-        self.receiving = 0
+        self.held = 0
 
     def end_overdue(self) -> None:
         """End connections whose clients take too long."""

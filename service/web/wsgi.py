@@ -20,11 +20,15 @@ class Service:
     """One worker's application: Flask's views, and the engine's connection that they need."""
 
     def __init__(self, settings: Settings) -> None:
-        self.http_limits = HttpLimits(body=settings.max_body_mb * 1_000_000)
+        body = settings.max_body_mb * 1_000_000
+        # However large a body may be, there has to be room for more than one.
+        self.http_limits = HttpLimits(body, all_bodies=max(HttpLimits.all_bodies, 2 * body))
         self.drain_s = settings.drain_s
         self.shutdown_s = settings.shutdown_s
         self._client = EngineClient(socket_path(Path(settings.run_dir)))
-        self._engine = RemoteEngine(self._client, timeout_s=settings.timeout_s)
+        self._engine = RemoteEngine(
+            self._client, timeout_s=settings.timeout_s, queue_images=settings.queue_images
+        )
         self._app = create_app(settings, self._engine).wsgi_app
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:

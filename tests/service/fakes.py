@@ -75,6 +75,7 @@ class FakeEngine:
         self.correlations: list[Correlation] = []
         self.changes: list[tuple[str, Change]] = []
         self.threaded = 0
+        self.decoded: list[int] = []
         self.versions: tuple[VersionStatus, ...] = (
             VersionStatus(2, "AVAILABLE"),
             VersionStatus(3, "AVAILABLE"),
@@ -89,9 +90,7 @@ class FakeEngine:
 
         self.counted: tuple[VersionStatistics, ...] = ()
 
-    def infer(
-        self, images: Images, ref: VersionRef = DEFAULT, *, timeout_s: float | None = None
-    ) -> Answer:
+    def infer(self, images: Images, ref: VersionRef = DEFAULT) -> Answer:
         self._check()
         self.deadlines.append(deadline())
         self.seen.append(images)
@@ -125,6 +124,10 @@ class FakeEngine:
 
     def in_thread(self, work: Callable[[], T]) -> T:
         self.threaded += 1
+        return work()
+
+    def decode(self, work: Callable[[], T], *, images: int) -> T:
+        self.decoded.append(images)
         return work()
 
     def _check(self) -> None:

@@ -8,6 +8,7 @@ from service.settings import Settings
 from service.tokens import Tokens
 from service.web.access import admin_only, who
 from service.web.app import create_app
+from service.web.openapi import openapi_document
 from tests.service.fakes import FakeEngine
 
 ADMIN = {"Authorization": "Bearer alice-secret-1234"}
@@ -55,7 +56,14 @@ def test_without_tokens_set_up_nobody_is_an_admin_and_the_answer_says_what_to_se
     assert "HOTSHELF_ADMIN_TOKENS" in answer.get_json()["error"]
 
 
-@pytest.mark.parametrize("path", ["/predict", "/v1/models/resnet50:predict"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/", "/predict", "/v1/models/resnet50:predict", "/v1/models/resnet50:classify"),
+        *("/v1/models/resnet50/labels/production:predict", "/v2/models/resnet50/infer"),
+        "/v2/models/resnet50/versions/3/infer",
+    ],
+)
 def test_predictions_need_a_token_where_there_are_any(
     guarded: FlaskClient, png: bytes, path: str
 ) -> None:
@@ -71,3 +79,16 @@ def test_predictions_are_open_where_there_are_no_tokens(client: FlaskClient, png
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/v1/models/resnet50"])
 def test_looking_is_open(guarded: FlaskClient, path: str) -> None:
     assert guarded.get(path).status_code == 200
+
+
+def test_looking_into_the_repository_is_open_though_it_is_a_post(guarded: FlaskClient) -> None:
+    assert guarded.post("/v2/repository/index").status_code == 200
+
+
+def test_what_the_document_says_needs_a_token_for_predictions_does(guarded: FlaskClient) -> None:
+    for path, verbs in openapi_document("resnet50")["paths"].items():
+        place = path.format(name="resnet50", version=3, label="production")
+        for verb, operation in verbs.items():
+            needs = {kind for each in operation.get("security", ()) for kind in each}
+            status = guarded.open(place, method=verb.upper()).status_code
+            assert (status == 401) == bool(needs), f"{verb} {path} answered {status}"

@@ -92,6 +92,16 @@ def test_a_body_that_means_nothing_is_refused_and_nothing_asked(
     assert engine.changes == []
 
 
+@pytest.mark.parametrize("number", ["0", "007", "10" * 15, "x"])
+@pytest.mark.parametrize("verb", ["load", "unload"])
+def test_what_is_no_version_is_no_path(
+    admin: FlaskClient, engine: FakeEngine, number: str, verb: str
+) -> None:
+    answer = admin.post(f"/admin/versions/{number}/{verb}", headers=TOKEN)
+    assert answer.status_code == 404
+    assert engine.changes == []
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [
@@ -110,7 +120,7 @@ def test_what_the_store_says_reaches_the_operator(
 
 def test_every_administrative_path_asks_for_a_token(admin: FlaskClient, engine: FakeEngine) -> None:
     paths = [
-        (rule.rule.replace("<int:version>", "3").replace("<label>", "x"), method)
+        (rule.rule.replace("<version:version>", "3").replace("<label>", "x"), method)
         for rule in admin.application.url_map.iter_rules()
         if rule.endpoint.startswith("admin.")
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 import tempfile
 import tracemalloc
 import zlib
@@ -13,6 +14,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from service.settings import Settings
+from service.web.compression import PIECE_BYTES, unpack
 from tests.service.fakes import FakeEngine
 
 PACK: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
@@ -51,6 +53,29 @@ def test_gzip_in_several_pieces_is_one_body(client: FlaskClient, png: bytes) -> 
     packed = gzip.compress(png[:100]) + gzip.compress(png[100:])
     response = client.post("/predict", data=packed, headers={"Content-Encoding": "gzip"})
     assert response.status_code == 200
+
+
+def test_a_body_packed_in_blocks_is_one_body(client: FlaskClient, png: bytes) -> None:
+    body = png + bytes(10 * MB)
+    blocks = (gzip.compress(body[at : at + 65_280]) for at in range(0, len(body), 65_280))
+    headers = {"Content-Encoding": "gzip"}
+    response = client.post("/predict", data=b"".join(blocks), headers=headers)
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_files_strung_together_without_end_are_413(client: FlaskClient, encoding: str) -> None:
+    body = PACK[encoding](b"") * 200_000
+    response = client.post("/predict", data=body, headers={"Content-Encoding": encoding})
+    assert response.status_code == 413
+    assert "strung together" in response.get_json()["error"]
+
+
+def test_a_piece_may_end_anywhere_in_a_packed_body() -> None:
+    body = random.Random(1).randbytes(PIECE_BYTES)
+    for cut in (0, 1, 9, 17, 30):
+        packed = gzip.compress(body[cut:]) + gzip.compress(body[:cut]) + gzip.compress(b"")
+        assert unpack(packed, "gzip", most=MB) == body[cut:] + body[:cut]
 
 
 def test_a_bomb_is_refused_before_it_fills_the_memory(client: FlaskClient) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from service.metrics import REGISTRY
 from service.web.bridge import Environ, wait_for
 from service.web.connection import Connection
 from service.web.limits import HttpLimits
@@ -147,6 +148,11 @@ def play(scene: Scene, limits: HttpLimits = LIMITS) -> None:
     asyncio.run(run())
 
 
+def refused(status: bytes) -> float:
+    labels = {"dialect": "refused", "status": status.decode(), "version": ""}
+    return REGISTRY.get_sample_value("hotshelf_requests_total", labels) or 0.0
+
+
 def test_requests_follow_each_other_on_one_connection() -> None:
     async def scene(place: Site, clock: SkippedTime) -> None:
         client = await place.client()
@@ -196,7 +202,7 @@ def test_a_body_arrives_whole(pieces: list[bytes]) -> None:
     async def scene(place: Site, clock: SkippedTime) -> None:
         head = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
         assert (await place.talk(head, *pieces)).endswith(b"</ hello>")
-        assert place.house.receiving == 0
+        assert place.house.held == 0
 
     play(scene)
 
@@ -235,7 +241,7 @@ def test_a_body_over_the_limit_is_told_to_the_application_and_dropped(pieces: li
         answer = await client.until(b">")
         assert b"Connection: close" in answer
         assert answer.endswith(b"<too large>")
-        assert place.house.receiving == 0
+        assert place.house.held == 0
         client.send(b"the rest")
         clock.skipped_s = place.limits.drain_s + 1
         place.house.end_overdue()
@@ -267,6 +273,7 @@ def test_a_body_at_the_limit_is_taken() -> None:
         ),
         (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b"400"),
         (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", b"400"),
+        (b"GET /?label=\xff HTTP/1.1\r\nHost: a\r\n\r\n", b"400"),
         (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", b"414"),
         (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: a\r\n" * 101 + b"\r\n", b"431"),
         (b"GET / HTTP/1.1\r\nX: " + b"a" * 20_000, b"431"),
@@ -274,10 +281,12 @@ def test_a_body_at_the_limit_is_taken() -> None:
 )
 def test_what_is_no_request_is_refused_in_json_and_closed(sent: bytes, status: bytes) -> None:
     async def scene(place: Site, clock: SkippedTime) -> None:
+        before = refused(status)
         answer = await place.talk(sent)
         assert answer.startswith(b"HTTP/1.1 " + status)
         assert b"application/json" in answer
         assert place.app.calls == 0
+        assert refused(status) == before + 1
 
     play(scene)
 
@@ -298,12 +307,12 @@ def test_a_client_that_leaves_halfway_never_reaches_the_application() -> None:
     async def scene(place: Site, clock: SkippedTime) -> None:
         client = await place.client()
         client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf")
-        while not place.house.receiving:
+        while not place.house.held:
             await asyncio.sleep(0)
         client.writer.close()
         await place.all_closed()
         assert place.app.calls == 0
-        assert place.house.receiving == 0
+        assert place.house.held == 0
 
     play(scene)
 
@@ -331,8 +340,10 @@ def test_a_client_too_slow_to_ask_is_told_so_and_closed(sent: bytes, seconds: fl
         place.house.end_overdue()
         assert place.house.connections == {connection}
         clock.skipped_s = seconds + 1
+        before = refused(b"408")
         place.house.end_overdue()
         assert (await client.to_the_end()).startswith(b"HTTP/1.1 408")
+        assert refused(b"408") == before + 1
 
     play(scene)
 
@@ -391,23 +402,62 @@ def test_stopping_closes_idle_connections_and_lets_the_rest_finish() -> None:
 def test_connections_over_the_limit_are_told_to_come_again() -> None:
     async def scene(place: Site, clock: SkippedTime) -> None:
         await place.client()
+        before = refused(b"503")
         answer = await place.talk()
         assert answer.startswith(b"HTTP/1.1 503")
+        assert refused(b"503") == before + 1
         assert b"Retry-After: 1" in answer
 
     play(scene, replace(LIMITS, connections=1))
 
 
-def test_bodies_that_together_are_too_much_are_told_to_come_again() -> None:
-    async def scene(place: Site, clock: SkippedTime) -> None:
-        head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900\r\n\r\n"
-        first = await place.client()
-        first.send(head, b"x" * 800)
-        while not place.house.receiving:
-            await asyncio.sleep(0)
-        assert (await place.talk(head)).startswith(b"HTTP/1.1 503")
+ANNOUNCED = b"POST /gate HTTP/1.1\r\nHost: a\r\nContent-Length: 900\r\n\r\n"
+CHUNKED = b"POST /gate HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNK = b"384\r\n" + b"x" * 900 + b"\r\n"
+TWO_BODIES = replace(LIMITS, all_bodies=1900)
 
-    play(scene, replace(LIMITS, all_bodies=1500))
+
+@pytest.mark.parametrize("sent", [ANNOUNCED, CHUNKED + CHUNK], ids=["announced", "in chunks"])
+@pytest.mark.parametrize("further", [ANNOUNCED, CHUNKED + CHUNK], ids=["announced", "in chunks"])
+def test_bodies_that_together_are_too_much_are_told_to_come_again(
+    sent: bytes, further: bytes
+) -> None:
+    async def scene(place: Site, clock: SkippedTime) -> None:
+        for number in (1, 2):
+            (await place.client()).send(sent)
+            while place.house.held < number * 900:
+                await asyncio.sleep(0)
+        answer = await place.talk(further)
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert b"Retry-After: 1" in answer
+        assert place.house.held == 1800
+
+    play(scene, TWO_BODIES)
+
+
+@pytest.mark.parametrize("rest", [b"x" * 900, b""], ids=["answered", "given up"])
+def test_a_body_holds_its_room_until_its_request_is_over(rest: bytes) -> None:
+    async def scene(place: Site, clock: SkippedTime) -> None:
+        clients = [await place.client() for _ in range(2)]
+        for each in clients:
+            each.send(ANNOUNCED, rest)
+        while place.house.held < 1800 or place.app.calls < 2 * bool(rest):
+            await asyncio.sleep(0)
+        assert (await place.talk(ANNOUNCED)).startswith(b"HTTP/1.1 503")
+        place.app.gate.set()
+        if rest:
+            for each in clients:
+                await each.until(b">")
+        else:
+            for each in clients:
+                each.writer.close()
+        while place.house.held:
+            await asyncio.sleep(0)
+        last = GET.replace(b"Host", b"Connection: close\r\nHost")
+        assert (await place.talk(ANNOUNCED, b"x" * 900, last)).startswith(OK)
+        assert place.house.held == 0
+
+    play(scene, TWO_BODIES)
 
 
 def test_a_closed_connection_leaves_nothing_behind() -> None:

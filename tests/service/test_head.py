@@ -46,6 +46,13 @@ def test_another_target_is_refused(target: bytes) -> None:
         environ(target)
 
 
+def test_a_query_that_is_no_text_is_refused() -> None:
+    assert environ("/?label=größe".encode())["QUERY_STRING"].encode("latin-1").decode()
+    with pytest.raises(BadHead, match="UTF-8") as refused:
+        environ(b"/?label=\xff")
+    assert refused.value.status == "400 Bad Request"
+
+
 def test_fields_become_wsgi_names_and_several_of_a_name_are_joined() -> None:
     made = environ(b"/", (b"content-type", b"image/jpeg"), (b"x-one", b"1"), (b"x-one", b"2"))
     assert made["CONTENT_TYPE"] == "image/jpeg"

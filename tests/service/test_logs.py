@@ -86,6 +86,42 @@ def test_what_ends_a_process_is_logged_in_the_same_form() -> None:
     assert "ZeroDivisionError" in event["traceback"]
 
 
+ASK_A_STORE = """
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import urllib3
+
+from service.logs import set_up_logging
+
+
+class Store(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+
+set_up_logging("engine", "debug", "text")
+server = HTTPServer(("127.0.0.1", 0), Store)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+address = f"http://127.0.0.1:{server.server_port}"
+urllib3.request("GET", f"{address}/shelf/catalog.json?sv=2024-11-04&sig=s3cret-s3cret-s3cret")
+print("asked")
+"""
+
+
+def test_a_sas_token_is_not_logged_at_any_level() -> None:
+    asked = subprocess.run(
+        [sys.executable, "-c", ASK_A_STORE], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert asked.stdout == "asked\n", asked.stderr
+    assert SECRET not in asked.stderr
+
+
 def test_text_names_the_request_and_keeps_a_message_in_one_line(logged: Attach) -> None:
     read = logged(TextLines("http"))
     enter(Correlation("abc-1"))

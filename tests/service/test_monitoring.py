@@ -17,6 +17,7 @@ from flask.testing import FlaskClient
 from service.exposition import exposition
 from service.ipc.messages import EngineState, VersionStatus
 from service.pulse import OTHER_DIALECTS
+from service.web.observation import PREDICTING
 from tests.doc_blocks import ROOT
 
 MONITORING = ROOT / "monitoring"
@@ -137,7 +138,7 @@ def test_promtool_finds_nothing_wrong_with_the_metrics(client: FlaskClient, png:
 
 
 def test_predictions_are_told_from_everything_else_in_the_same_way_everywhere(app: Flask) -> None:
-    assert set(app.blueprints) | {"none"} == OTHER_DIALECTS | {"simple", "v1", "v2"}
+    assert set(app.blueprints) | {"metadata", "none"} == OTHER_DIALECTS | PREDICTING
     everywhere = RULES.read_text() + " ".join(expressions())
     filters = re.findall(r'dialect!~"([^"]+)"', everywhere)
     assert len(filters) > 8

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import struct
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -14,6 +15,9 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from service.errors import EngineUnavailable, Overloaded
+from service.metrics import REGISTRY
+from service.settings import Settings
+from service.web.app import create_app
 from tests.service.fakes import FakeEngine, sure_of
 
 
@@ -123,6 +127,22 @@ def test_too_many_images_are_413(client: FlaskClient, way: str) -> None:
     assert "at most 64" in response.get_json()["error"]
 
 
+@pytest.mark.parametrize("field", ["images", "inputs"])
+@pytest.mark.parametrize("element", [b'""', b'"ab"', b'{"b64":"ab"}'])
+def test_images_without_end_cost_no_more_memory_than_their_text(
+    client: FlaskClient, field: str, element: bytes
+) -> None:
+    body = b'{"%s": [%s]}' % (field.encode(), b",".join([element] * 500_000))
+    client.post("/predict", data=body)
+    tracemalloc.start()
+    response = client.post("/predict", data=body)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert response.status_code == 413
+    assert "more than 64 images" in response.get_json()["error"]
+    assert peak < 4 * len(body)
+
+
 def test_of_several_images_the_damaged_one_is_named(client: FlaskClient, png: bytes) -> None:
     response = client.post("/predict", json={"images": [encoded(png), encoded(b"hello")]})
     assert response.get_json()["error"].startswith("image 1: ")
@@ -132,7 +152,62 @@ def test_many_images_are_decoded_where_they_hold_nobody_up(
     client: FlaskClient, engine: FakeEngine, png: bytes
 ) -> None:
     assert client.post("/predict", json={"images": [encoded(png)] * 9}).status_code == 200
-    assert engine.threaded == 1
+    assert engine.decoded == [9]
+
+
+def photo(width: int, height: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height), "teal").save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def decoded_so_far() -> float:
+    return REGISTRY.get_sample_value("hotshelf_decode_duration_seconds_count") or 0.0
+
+
+def test_no_image_is_decoded_twice_because_a_later_one_is_large(
+    client: FlaskClient, engine: FakeEngine, png: bytes, pixels: np.ndarray
+) -> None:
+    before = decoded_so_far()
+    images = [png] * 6 + [photo(800, 600), png]
+    response = client.post("/predict", json={"images": [encoded(each) for each in images]})
+    assert response.status_code == 200
+    assert engine.decoded == [2], "the large one and those after it"
+    assert decoded_so_far() == before + 8
+    (seen,) = engine.seen
+    assert all((seen[index] == pixels).all() for index in (0, 5, 7))
+
+
+def test_a_long_file_is_read_where_it_holds_nobody_up(
+    client: FlaskClient, engine: FakeEngine, png: bytes
+) -> None:
+    assert client.post("/predict", data=png + bytes(300_000)).status_code == 200
+    assert engine.decoded == [1]
+
+
+def test_the_images_of_a_request_have_a_limit_of_pixels_together(
+    engine: FakeEngine,
+) -> None:
+    client = create_app(Settings(max_pixels=100_000), engine).test_client()
+    texts = [encoded(photo(300, 300))] * 5
+    assert client.post("/predict", json={"images": texts[:4]}).status_code == 200
+    response = client.post("/predict", json={"images": texts})
+    assert response.status_code == 413
+    reason = response.get_json()["error"]
+    assert reason.startswith("image 4: the image has 300×300")
+    assert reason.endswith("the images of one request may have 400,000 pixels together")
+
+
+def test_where_too_many_images_wait_to_be_decoded_it_is_429(
+    client: FlaskClient, engine: FakeEngine
+) -> None:
+    def full(work: object, *, images: int) -> object:
+        raise Overloaded("256 images wait to be decoded already")
+
+    engine.decode = full  # type: ignore[method-assign, assignment]
+    response = client.post("/predict", data=photo(800, 600))
+    assert response.status_code == 429
+    assert response.headers["Retry-After"] == "1"
 
 
 @pytest.mark.parametrize("query", ["version=2", "label=production"])
@@ -248,10 +323,8 @@ def test_a_decompression_bomb_is_refused_before_decoding(
 def test_a_large_photo_is_decoded_off_the_event_loop(
     client: FlaskClient, engine: FakeEngine
 ) -> None:
-    buffer = io.BytesIO()
-    Image.new("RGB", (800, 600), "teal").save(buffer, "JPEG")
-    assert client.post("/predict", data=buffer.getvalue()).status_code == 200
-    assert engine.threaded == 1
+    assert client.post("/predict", data=photo(800, 600)).status_code == 200
+    assert engine.decoded == [1]
     assert engine.seen[0].shape == (1, 64, 64, 3)
 
 

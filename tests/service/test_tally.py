@@ -45,12 +45,20 @@ def test_a_run_counts_once_and_for_each_of_its_requests() -> None:
     clock = Clock()
     tally = Tally(clock=clock, wall_clock=lambda: 5.0)
     batch = Batch((waiting(7, 2, queued_at=97.0), waiting(7, 1, queued_at=98.0)))
-    tally.ran(batch, 1.0)
+    tally.ran(batch, 1.0, [len(batch)])
     (counted,) = tally.versions()
     assert (counted.images, counted.last_ms) == (3, 5000)
     assert counted.batches == {3: Times(1, 1_000_000_000)}
     assert counted.infer == Times(2, 2_000_000_000)
     assert counted.queue == Times(2, 3_000_000_000)
+
+
+def test_a_batch_that_ran_in_slices_counts_as_runs_of_their_sizes() -> None:
+    tally = Tally(clock=Clock())
+    tally.ran(Batch((waiting(7, 4, queued_at=0.0),)), 2.0, [3, 1])
+    (counted,) = tally.versions()
+    assert counted.batches == {3: Times(1, 1_500_000_000), 1: Times(1, 500_000_000)}
+    assert (counted.images, counted.infer.count) == (4, 1)
 
 
 def test_versions_are_counted_apart_and_the_oldest_make_room() -> None:

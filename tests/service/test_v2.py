@@ -185,6 +185,7 @@ def admin(engine: FakeEngine) -> FlaskClient:
     ("path", "body", "change"),
     [
         ("load", None, Reload()),
+        ("load", {"parameters": None}, Reload()),
         ("load", {"parameters": {"version": 3}}, LoadVersion(3)),
         ("unload", {"parameters": {"version": 2}}, UnloadVersion(2)),
         ("unload", {"parameters": {"version": 2, "unload_dependents": False}}, UnloadVersion(2)),

@@ -181,6 +181,33 @@ def test_id_and_the_clients_own_parameters_come_back(client: FlaskClient, batch:
     assert answer["parameters"] == {"camera": "north", "frame": 12}
 
 
+@pytest.mark.parametrize("place", ["request", "input", "output", "outputs"])
+def test_parameters_that_are_null_are_none(client: FlaskClient, batch: Pixels, place: str) -> None:
+    body: dict[str, Any] = {"inputs": [pixel_input(1, data=batch[:1].tolist())]}
+    if place == "request":
+        body["parameters"] = None
+    elif place == "input":
+        body["inputs"][0]["parameters"] = None
+    elif place == "output":
+        body["outputs"] = [{"name": "probabilities", "parameters": None}]
+    else:
+        body["outputs"] = None
+    response = client.post(INFER, json=body)
+    assert response.status_code == 200
+    assert response.get_json()["outputs"][0]["datatype"] == "FP32"
+
+
+@pytest.mark.parametrize("name", ["binary_data", "classification", "shared_memory_region"])
+def test_a_parameter_that_is_null_is_not_given(
+    client: FlaskClient, batch: Pixels, name: str
+) -> None:
+    body = {
+        "inputs": [pixel_input(1, data=batch[:1].tolist(), parameters={"binary_data_size": None})],
+        "outputs": [{"name": "probabilities", "parameters": {name: None}}],
+    }
+    assert client.post(INFER, json=body).get_json()["outputs"][0]["datatype"] == "FP32"
+
+
 @pytest.mark.parametrize("place", ["versions/2", "labels/production"])
 def test_a_path_names_a_version(client: FlaskClient, batch: Pixels, place: str) -> None:
     body = {"inputs": [pixel_input(1, data=batch[:1].tolist())]}
@@ -339,11 +366,17 @@ def test_too_many_images_are_400_as_the_protocol_calls_what_is_wrong_with_tensor
         '{"inputs": [{"name":"image","datatype":"UINT8","shape":[1,64,64,3],"data":'
          "[" + "[]," * 1_000_000 + "[]]}]}",
         '{"inputs": [{"name":"image","datatype":"UINT8","shape":[' + "1," * 1_000_000 + "1]}]}",
+        '{"inputs": [{"name":"image","datatype":"BYTES","shape":[1],"data":['
+         + '"",' * 1_000_000 + '""]}]}',
+        '{"inputs": [{"name":"image","datatype":"BYTES","shape":[64,1],"data":['
+         + '["ab"],' * 1_000_000 + '["ab"]]}]}',
+        '{"inputs": [{"name":"image","datatype":"UINT8","shape":[64,64,64,3],"data":['
+         + "1," * 1_000_000 + "1]}]}",
         '{"inputs": ' + "[" * 1_000_000,
         '{"inputs": [{"name":"image","datatype":"UINT8","shape":[1,64,64,3],"data":0}],'
         '"parameters":{' + ",".join(f'"{n}":0' for n in range(300_000)) + "}}",
     ],
-    ids=["inputs", "data", "shape", "depth", "parameters"],
+    ids=["inputs", "data", "shape", "texts", "columns", "numbers", "depth", "parameters"],
 )  # fmt: skip
 def test_a_body_that_would_become_many_objects_costs_no_more_memory_than_its_text(
     client: FlaskClient, text: str

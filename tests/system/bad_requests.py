@@ -34,6 +34,9 @@ METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE", 
 IMAGE = jpeg(1)
 B64 = base64.b64encode(IMAGE).decode()
 
+# On the wire a byte that no text in UTF-8 has: 255.
+NO_TEXT = "\udcff"
+
 Headers = list[tuple[str, str]]
 
 
@@ -180,7 +183,23 @@ class BadRequests:
         return whole[: self._random.randrange(1, len(whole))]
 
     def _path(self) -> bytes:
-        pieces = ("..", "%00", "%", "%ff", "é", "9" * 30, "-1", "*", ";", "?", "#", "\\", " ", "//")
+        pieces = (
+            "..",
+            "%00",
+            "%",
+            "%ff",
+            "é",
+            NO_TEXT,
+            "9" * 30,
+            "-1",
+            "*",
+            ";",
+            "?",
+            "#",
+            "\\",
+            " ",
+            "//",
+        )
         path = self._random.choice(PATHS) + "/" + "".join(self._random.choices(pieces, k=3))
         path += self._query() if self._chance(0.5) else "x" * self._random.choice([0, 100, 9000])
         return self._request(self._random.choice(METHODS), path, [], b"")
@@ -196,11 +215,14 @@ class BadRequests:
             f"{name}: {value}\r\n"
             for name, value in [("Host", "x"), ("Connection", "close"), *headers]
         )
-        return f"{method} {path} HTTP/1.1\r\n{fields}\r\n".encode("utf-8", "replace") + body
+        return f"{method} {path} HTTP/1.1\r\n{fields}\r\n".encode("utf-8", "surrogateescape") + body
 
     def _query(self) -> str:
         names = ("top", "version", "label", "timeout", "x")
-        values = ("0", "-1", "1e9", "x", "", "9" * 40, "%00", "é", "production", "2", "nan")
+        values = (
+            "0", "-1", "1e9", "x", "", "9" * 40, "%00", "%ff", "é", NO_TEXT, "production", "2",
+            "nan",
+        )  # fmt: skip
         chosen = self._random.choices(names, k=self._random.randrange(3))
         return "?" + "&".join(f"{name}={self._random.choice(values)}" for name in chosen)
 

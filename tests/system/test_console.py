@@ -19,7 +19,7 @@ from tests.eventually import eventually
 from tests.system.running import Service, publish, service
 
 AXE = ROOT / "tests" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
-IMAGE = ROOT / "examples" / "red-striped-triangle.jpg"
+IMAGE = ROOT / "examples" / "espresso.jpg"
 TOKEN = "a-token-of-the-console-test"
 NARROW = 360
 # Whoever publishes chooses this name; it must stay text.

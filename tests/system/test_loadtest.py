@@ -191,7 +191,7 @@ KNOWN_TIMES = ",".join(["20"] * 9 + ["200"])
 @pytest.mark.skipif(shutil.which("hey") is None, reason="hey isn't installed")
 def test_the_open_loops_p99_is_what_an_independent_tool_measures(tmp_path: Path) -> None:
     image = tmp_path / "image.jpg"
-    image.write_bytes((ROOT / "examples" / "red-striped-triangle.jpg").read_bytes())
+    image.write_bytes((ROOT / "examples" / "espresso.jpg").read_bytes())
     with program("canned_service", "--pattern-ms", KNOWN_TIMES) as url:
         load(url, tmp_path, "--mix", "single=1", "--rate", "100", "--users", "40")
         hey = subprocess.run(

@@ -66,6 +66,11 @@ def record(optional: Json | None = None, *, closed: bool = False, **required: Js
     return schema
 
 
+def or_null(schema: Json) -> Json:
+    """Return a schema that takes null as well."""
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
 def parameter(name: str, place: str, schema: Json, description: str, **more: Any) -> Json:
     """Return a parameter in the path, the query or a header."""
     found = {"name": name, "in": place, "schema": schema, "description": description, **more}

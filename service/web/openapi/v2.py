@@ -16,6 +16,7 @@ from service.web.openapi.parts import (
     body,
     json_content,
     operation,
+    or_null,
     parameter,
     record,
     ref,
@@ -38,8 +39,8 @@ _TIMES = record(count=COUNT, ns=COUNT)
 _SIZE = record({"binary_data_size": COUNT})
 _WANTED = record(
     {
-        "binary_data": FLAG,
-        "classification": {"type": "integer", "minimum": 0, "maximum": 1_000_000},
+        "binary_data": or_null(FLAG),
+        "classification": or_null({"type": "integer", "minimum": 0, "maximum": 1_000_000}),
     }
 )
 _TIMED = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output")
@@ -74,7 +75,10 @@ SCHEMAS: Json = {
     ),
     "V2Statistics": record(model_stats=array(_STATISTICS)),
     "V2Input": record(
-        {"parameters": _SIZE, "data": {"type": "array"}},
+        {
+            "parameters": or_null(record({"binary_data_size": or_null(COUNT)})),
+            "data": {"type": "array"},
+        },
         name={"const": INPUT},
         datatype={"enum": ["UINT8", "BYTES"]},
         shape=array({"type": "integer", "minimum": 1}, minItems=1, maxItems=4),
@@ -90,8 +94,10 @@ SCHEMAS: Json = {
     "V2Request": record(
         {
             "id": TEXT,
-            "parameters": _PARAMETERS,
-            "outputs": array(record({"parameters": _WANTED}, name={"const": OUTPUT}), maxItems=1),
+            "parameters": or_null(_PARAMETERS),
+            "outputs": or_null(
+                array(record({"parameters": or_null(_WANTED)}, name={"const": OUTPUT}), maxItems=1)
+            ),
         },
         inputs=array(ref("V2Input"), minItems=1, maxItems=1),
     ),
@@ -216,9 +222,8 @@ def _repository(model: str) -> Json:
     asked = body(json_content(record({"ready": FLAG}), ready={"ready": True}), required=False)
     index = answer("Versions with their states.", json_content(ref("V2Index")))
     done = answer("It is on its way; the index shows how far.", json_content(record()))
-    which = record(
-        {"parameters": record({"version": VERSION, "unload_dependents": FLAG}, closed=True)}
-    )
+    chosen = record({"version": VERSION, "unload_dependents": FLAG}, closed=True)
+    which = record({"parameters": or_null(chosen)})
     named = json_content(which, version={"parameters": {"version": 7}})
     load = operation(
         "v2_load", "Load a version, or look at the store again", done,
@@ -228,9 +233,7 @@ def _repository(model: str) -> Json:
         "v2_unload", "Unload a version", done, parameters=name, request=body(named), changes=True
     )
     return {
-        f"{base}/index": {
-            "post": _tagged(operation("v2_index", "Versions", index, request=asked, infers=True))
-        },
+        f"{base}/index": {"post": _tagged(operation("v2_index", "Versions", index, request=asked))},
         f"{base}/models/{{name}}/load": {"post": _tagged(load)},
         f"{base}/models/{{name}}/unload": {"post": _tagged(unload)},
     }

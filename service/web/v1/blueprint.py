@@ -6,6 +6,7 @@ from flask import Blueprint, Response, request
 
 from service.errors import InvalidRequest, TooMuchImage
 from service.reference import DEFAULT, VersionRef
+from service.web.access import infers
 from service.web.answers import json_response
 from service.web.engine import Engine
 from service.web.errors import error_response
@@ -85,4 +86,5 @@ def _add_inference(blueprint: Blueprint, engine: Engine, reader: ImageReader, mo
 
     for place in _PLACES:
         for view in (predict, classify, regress):
-            blueprint.add_url_rule(f"{place}:{view.__name__}", view_func=view, methods=["POST"])
+            rule = f"{place}:{view.__name__}"
+            blueprint.add_url_rule(rule, view_func=infers(view), methods=["POST"])

@@ -10,7 +10,7 @@ from service.errors import InvalidRequest, ServiceError, TooMuchImage
 from service.ipc.messages import ClassName
 from service.reference import VersionRef
 from service.statistics import VersionStatistics
-from service.web.access import admin_only, who
+from service.web.access import admin_only, infers, who
 from service.web.answers import json_response
 from service.web.engine import Engine
 from service.web.errors import error_response
@@ -95,6 +95,7 @@ def _add_model(blueprint: Blueprint, engine: Engine, reader: ImageReader, model:
 
 
 def _add_infer(blueprint: Blueprint, engine: Engine, reader: ImageReader, model: str) -> None:
+    @infers
     def infer(name: str, version: int | None = None, label: str = "") -> Response:
         check_model(name, model)
         call = read_infer(
@@ -104,7 +105,7 @@ def _add_infer(blueprint: Blueprint, engine: Engine, reader: ImageReader, model:
             reader,
         )
         ref = VersionRef(version, label)
-        answer = engine.infer(call.images, ref, timeout_s=call.timeout_s)
+        answer = engine.infer(call.images, ref)
         classes: tuple[ClassName, ...] = engine.classes(answer.version) if call.classes else ()
         return infer_response(call, model, answer, classes)
 

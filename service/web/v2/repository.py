@@ -31,7 +31,7 @@ class _Parameters(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Control(msgspec.Struct):
-    parameters: _Parameters = msgspec.field(default_factory=_Parameters)
+    parameters: _Parameters | None = None
 
 
 _decode_index = msgspec.json.Decoder(_Index).decode
@@ -47,19 +47,23 @@ def index(body: bytes, model: str, state: EngineState) -> list[dict[str, Any]]:
 
 def read_load(body: bytes) -> LoadVersion | Reload:
     """Return the change: load `parameters.version`, or look at the store again."""
-    version = decode_json(_decode_control, body or b"{}").parameters.version
+    version = _parameters(body).version
     return LoadVersion(version) if isinstance(version, int) else Reload()
 
 
 def read_unload(body: bytes) -> UnloadVersion:
     """Return the change: unload `parameters.version`, which has to be named."""
-    version = decode_json(_decode_control, body or b"{}").parameters.version
+    version = _parameters(body).version
     if not isinstance(version, int):
         raise InvalidRequest(
             "the one model of this service isn't unloaded as a whole; name a version:"
             ' {"parameters": {"version": 7}}'
         )
     return UnloadVersion(version)
+
+
+def _parameters(body: bytes) -> _Parameters:
+    return decode_json(_decode_control, body or b"{}").parameters or _Parameters()
 
 
 def _entry(model: str, version: VersionStatus) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import msgspec
 
 from service.errors import InvalidRequest
 from service.ipc.messages import Images
+from service.web.deadline import allow
 from service.web.images import ImageReader
 from service.web.json_body import decode_json
 from service.web.pixels import IMAGE_BYTES
@@ -35,7 +36,7 @@ class OutputParameters(msgspec.Struct):
     """How an output is wanted: binary or not, as probabilities or as the best classes."""
 
     binary_data: bool | None = None
-    classification: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+    classification: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] | None = None
     shared_memory_region: str | None = None
 
 
@@ -43,7 +44,12 @@ class RequestedOutput(msgspec.Struct):
     """One of the outputs that the request names."""
 
     name: str
-    parameters: OutputParameters = msgspec.field(default_factory=OutputParameters)
+    parameters: OutputParameters | None = None
+
+    @property
+    def wanted(self) -> OutputParameters:
+        """Its parameters, of which it may have none."""
+        return self.parameters or OutputParameters()
 
 
 class _Body(msgspec.Struct):
@@ -60,20 +66,22 @@ _decode_parameters = msgspec.json.Decoder(dict[str, Parameter] | None).decode
 
 @dataclass(frozen=True)
 class InferCall:
-    """What a request asks for; `classes` is 0 for probabilities, `timeout_s` None for no wish."""
+    """What a request asks for; `classes` is 0 for probabilities."""
 
     images: Images
     binary: bool = False
     classes: int = 0
     id: str | None = None
     parameters: dict[str, Parameter] = field(default_factory=dict)
-    timeout_s: float | None = None
 
 
 def read_infer(
     body: bytes, header_length: str | None, content_type: str, reader: ImageReader
 ) -> InferCall:
-    """Return what the body asks for; `header_length` is that header's text."""
+    """Return what the body asks for; `header_length` is that header's text.
+
+    What it says of its time holds from here on.
+    """
     if header_length is None:
         return _read(body, memoryview(b""), reader)
     if not re.fullmatch("[0-9]{1,12}", header_length) or int(header_length) > len(body):
@@ -106,15 +114,17 @@ def _read(text: bytes, binary: memoryview, reader: ImageReader) -> InferCall:
     by_default = parameters.get("binary_data_output", False)
     if not isinstance(by_default, bool):
         raise InvalidRequest("'binary_data_output' is true or false")
-    output = _output(sent)
-    asked = output.parameters.binary_data
+    timeout_s = _timeout_s(parameters.get("timeout", 0))
+    if timeout_s is not None:
+        allow(timeout_s)
+    output = _output(sent).wanted
+    asked = output.binary_data
     return InferCall(
         read_input(sent.inputs[0], binary, reader),
         by_default if asked is None else asked,
-        output.parameters.classification,
+        output.classification or 0,
         sent.id,
         {name: value for name, value in parameters.items() if name not in RESERVED},
-        _timeout_s(parameters.get("timeout", 0)),
     )
 
 
@@ -145,7 +155,7 @@ def _output(sent: _Body) -> RequestedOutput:
             raise InvalidRequest(
                 f"unexpected output {each.name!r}; the model's one output is {OUTPUT!r}"
             )
-        if each.parameters.shared_memory_region is not None:
+        if each.wanted.shared_memory_region is not None:
             raise InvalidRequest("shared memory isn't offered; take the output from the body")
     if len(wanted) > 1:
         raise InvalidRequest(f"output {OUTPUT!r} is requested {len(wanted)} times")
