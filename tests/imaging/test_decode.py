@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from imaging import IMAGE_SHAPE, ImageError, ImageTooLarge, decode_image
 
@@ -67,6 +67,21 @@ def test_exif_orientation_is_applied() -> None:
     assert decoded[34:].min() > 235
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_brought_upright_as_pillow_does_it(
+    kind: str, orientation: int
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
+    wide = Image.fromarray(np.repeat(PIXELS, 2, axis=1))
+    data = encode(wide, kind, exif=exif, **options)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    fitted = ImageOps.fit(upright.convert("RGB"), (64, 64), Image.Resampling.BILINEAR)
+    assert (decode_image(data) == np.asarray(fitted)).all()
+
+
 def test_the_first_frame_of_an_animation_counts() -> None:
     frames = [Image.new("RGB", (64, 64), colour) for colour in ("white", "black")]
     data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
@@ -100,7 +115,80 @@ def test_what_is_no_image_is_an_image_error(data: bytes) -> None:
         decode_image(data)
 
 
+def metadata() -> Image.Exif:
+    """Return tags of every kind that cameras write, with an orientation that turns the image."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010E] = "a description"
+    exif[0x011A] = 72.0
+    camera = exif.get_ifd(0x8769)
+    camera[0x829A] = (1, 250)
+    camera[0x927C] = b"maker's note"
+    exif.get_ifd(0x8825)[2] = (52.0, 31.0, 12.5)
+    return exif
+
+
 ENCODED = [encode(Image.fromarray(PIXELS), kind) for kind in ("JPEG", "PNG", "GIF", "WEBP", "TIFF")]
+ENCODED += [
+    encode(Image.fromarray(PIXELS), kind, exif=metadata())
+    for kind in ("JPEG", "PNG", "WEBP", "TIFF")
+]
+ENCODED += [
+    encode(Image.fromarray(PIXELS), "TIFF", compression=each)
+    for each in ("tiff_lzw", "tiff_deflate", "jpeg", "packbits")
+]
+
+
+@given(
+    data=st.sampled_from(ENCODED),
+    at=st.integers(0, 10_000),
+    values=st.binary(min_size=1, max_size=4),
+    from_the_end=st.booleans(),
+)
+def test_metadata_that_lies_gives_an_image_or_an_image_error(
+    data: bytes, at: int, values: bytes, from_the_end: bool
+) -> None:
+    """Tags stand in a few hundred bytes at either end, which damage anywhere would seldom meet."""
+    damaged = bytearray(data)
+    place = len(data) - 1 - at % 400 if from_the_end else at % 400
+    damaged[place : place + len(values)] = values
+    try:
+        decoded = decode_image(bytes(damaged))
+    except ImageError:
+        return
+    assert decoded.shape == IMAGE_SHAPE
+
+
+def retyped(data: bytes, tag: int, kind: int) -> bytes:
+    """Return a file whose tag says that its value is of another kind than it is."""
+    orders: tuple[Literal["little", "big"], ...] = ("little", "big")
+    for order in orders:
+        found = data.find(tag.to_bytes(2, order))
+        while found >= 0:
+            place = found + (2 if order == "little" else 3)
+            if data[place] in range(1, 14) and data[place + (1 if order == "little" else -1)] == 0:
+                return data[:place] + bytes([kind]) + data[place + 1 :]
+            found = data.find(tag.to_bytes(2, order), found + 1)
+    raise AssertionError("no such tag")
+
+
+RESOLUTION, STRIPS, TEXT, OPAQUE = 0x011A, 0x0111, 2, 7
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+def test_metadata_that_pillow_cannot_write_does_not_keep_an_image_from_being_turned(
+    kind: str,
+) -> None:
+    data = encode(Image.fromarray(PIXELS), kind, exif=metadata())
+    assert (decode_image(retyped(data, RESOLUTION, OPAQUE)) == decode_image(data)).all()
+
+
+@pytest.mark.parametrize("kind", [TEXT, OPAQUE])
+def test_whatever_the_library_raises_on_a_damaged_file_is_an_image_error(kind: int) -> None:
+    """Here a TypeError: the places of an image's parts are no numbers."""
+    with pytest.raises(ImageError, match="damaged") as refused:
+        decode_image(retyped(encode(Image.fromarray(PIXELS), "TIFF"), STRIPS, kind))
+    assert isinstance(refused.value.__cause__, TypeError)
 
 
 @given(data=st.sampled_from(ENCODED), cut=st.integers(1, 3000), flips=st.binary(max_size=4))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imaging import ImageError, decode_image
-from imaging.jpeg import decode_plain_jpeg
+from imaging.jpeg import MOST_SCANS, decode_plain_jpeg, has_too_many_scans
 
 SIDE = 64
 
@@ -89,6 +89,46 @@ def test_exif_turns_the_image_all_the_same() -> None:
 def test_the_limit_on_pixels_holds() -> None:
     with pytest.raises(ImageError, match="at most 4,000"):
         decode_image(jpeg(photo(1)), max_pixels=4000)
+
+
+SCAN, END = b"\xff\xda", b"\xff\xd9"
+
+
+def scanned_again(image: Image.Image, times: int, between: bytes = b"") -> bytes:
+    """Return a progressive JPEG whose last scan comes again and again, without any data."""
+    data = jpeg(image, progressive=True).removesuffix(END)
+    last = data[data.rindex(SCAN) :]
+    header = last[: 2 + int.from_bytes(last[2:4])]
+    return data + (between + header) * times + END
+
+
+@pytest.mark.parametrize("side", [64, 65])
+@pytest.mark.parametrize("between", [b"", b"\xff", b"\xff\x00", b"\xff\xd0", b"\xff\xfe\0\4ab"])
+def test_an_image_with_scans_without_end_is_refused_before_any_is_decoded(
+    side: int, between: bytes
+) -> None:
+    data = scanned_again(photo(1).resize((side, side)), 100_000, between)
+    with pytest.raises(ImageError, match="more than 100 scans"):
+        decode_image(data)
+
+
+def test_a_progressive_image_may_have_many_scans() -> None:
+    data = scanned_again(photo(1), MOST_SCANS - 20)
+    assert decode_image(data).shape == (SIDE, SIDE, 3)
+
+
+@pytest.mark.parametrize("side", [64, 65])
+def test_bytes_in_metadata_and_after_the_image_that_look_like_scans_are_none(side: int) -> None:
+    data = jpeg(photo(1).resize((side, side)))
+    lookalikes = SCAN * 20_000
+    comment = b"\xff\xfe" + (2 + len(lookalikes)).to_bytes(2, "big") + lookalikes
+    dressed = data[:2] + comment + data[2:] + lookalikes
+    assert (decode_image(dressed) == decode_image(data)).all()
+
+
+@given(data=st.binary(max_size=2000))
+def test_looking_for_scans_ends_whatever_the_bytes_are(data: bytes) -> None:
+    has_too_many_scans(b"\xff\xd8\xff" + data + SCAN * 200)
 
 
 @given(seed=st.integers(0, 50), cut=st.integers(0, 1500), flips=st.binary(max_size=6))
