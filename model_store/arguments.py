@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeAlias
+
+from model_store.gate import POINTS
 
 DEFAULT_MODEL = "resnet50"
 
@@ -30,6 +33,7 @@ CONVERT_OPTIONS = (
 )
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _DURATION = re.compile(r"(\d+)([smhd])")
+_MOST_POINTS = 100
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -39,6 +43,17 @@ def duration(text: str) -> timedelta:
     if not match:
         raise argparse.ArgumentTypeError(f"{text!r} isn't a duration; write 90s, 15m, 36h or 7d")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def points(text: str) -> float:
+    """Parse a number of points, 0 or more."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not 0 <= found <= _MOST_POINTS:
+        raise argparse.ArgumentTypeError(f"{text!r} isn't a number from 0 to {_MOST_POINTS}")
+    return found
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -150,6 +165,15 @@ def _add_publishing(commands: _Commands) -> None:
         " outputs, or objects with label, wnid and names (needs the training environment)",
     )
     parser.add_argument("--label", metavar="LABEL", help="and point this label at it")
+    parser.add_argument(
+        "--gate",
+        type=points,
+        default=POINTS,
+        metavar="POINTS",
+        help="refuse what is worse than the version labelled production by more points of top-1 "
+        f"(default: {POINTS:g})",
+    )
+    parser.add_argument("--allow-worse", action="store_true", help="publish however bad it is")
     group = parser.add_argument_group(
         "with --classes", "Handed on to `python -m training convert`."
     )

@@ -29,6 +29,7 @@ from model_store.errors import Corrupt, NotFound
 from model_store.eviction import evict, use_marker
 from model_store.hashing import sha256_of
 from model_store.layout import CATALOG, MANIFEST
+from model_store.locking import alone
 from model_store.manifest import Manifest, decode_manifest
 from model_store.names import check_model
 from model_store.os_errors import os_edge
@@ -90,8 +91,8 @@ class VersionCache:
         entry = self.entry(store, model, version)
         folder = self._home(store.url, model) / f"{version}-{entry.manifest_sha256[:12]}"
         self._hold(folder)
-        if not self._is_whole(folder, entry, files):
-            store.pull(model, version, folder, files=files)
+        if not _is_whole(folder, entry, files):
+            self._mend(store, model, entry, folder, files)
         with os_edge("marking as used", folder):
             os.utime(folder)
         if self._limit_bytes is not None:
@@ -130,10 +131,9 @@ class VersionCache:
     def manifest(self, url: str, model: str, entry: VersionEntry) -> Manifest | None:
         """Return the manifest of a version that is here, None for any other; asks no store."""
         folder = self._home(url, model) / f"{entry.version}-{entry.manifest_sha256[:12]}"
-        path = folder / MANIFEST
         try:
-            return decode_manifest(path.read_bytes(), sha256=entry.manifest_sha256, where=str(path))
-        except (OSError, Corrupt):
+            return _manifest(folder, entry)
+        except OSError:
             return None
 
     @staticmethod
@@ -184,18 +184,30 @@ class VersionCache:
             self._held[folder] = descriptor
 
     @staticmethod
-    def _is_whole(folder: Path, entry: VersionEntry, files: Collection[str] | None) -> bool:
-        """Tell whether nothing is missing, after removing what is damaged."""
-        path = folder / MANIFEST
-        try:
-            manifest = decode_manifest(
-                path.read_bytes(), sha256=entry.manifest_sha256, where=str(path)
-            )
-        except (FileNotFoundError, Corrupt):
-            # Without its manifest the folder would look like somebody else's.
-            _discard(folder)
-            return False
-        return _verified(folder, manifest, files)
+    def _mend(
+        store: Source,
+        model: str,
+        entry: VersionEntry,
+        folder: Path,
+        files: Collection[str] | None,
+    ) -> None:
+        """Remove what is damaged and pull what is missing, unless another process just did.
+
+        One at a time: what one of them saw damaged may be what another has pulled since.
+        """
+        with alone(folder.with_name(f".{folder.name}.mending")):
+            manifest = _manifest(folder, entry)
+            if manifest is None:
+                # Without its manifest the folder would look like somebody else's.
+                _discard(folder)
+            else:
+                damaged = _damaged(folder, manifest, files)
+                if not damaged:
+                    return
+                for path in damaged:
+                    with os_edge("removing the damaged", path):
+                        path.unlink(missing_ok=True)
+            store.pull(model, entry.version, folder, files=files)
 
 
 def _close_all(held: dict[Path, int]) -> None:
@@ -203,9 +215,24 @@ def _close_all(held: dict[Path, int]) -> None:
         os.close(held.popitem()[1])
 
 
-def _verified(folder: Path, manifest: Manifest, files: Collection[str] | None) -> bool:
-    whole = True
+def _is_whole(folder: Path, entry: VersionEntry, files: Collection[str] | None) -> bool:
+    """Tell whether nothing is missing or damaged; changes nothing."""
+    manifest = _manifest(folder, entry)
+    return manifest is not None and not _damaged(folder, manifest, files)
+
+
+def _manifest(folder: Path, entry: VersionEntry) -> Manifest | None:
+    path = folder / MANIFEST
+    try:
+        return decode_manifest(path.read_bytes(), sha256=entry.manifest_sha256, where=str(path))
+    except (FileNotFoundError, Corrupt):
+        return None
+
+
+def _damaged(folder: Path, manifest: Manifest, files: Collection[str] | None) -> list[Path]:
+    """Return where the chosen files are missing, or aren't the published ones."""
     names = {entry.name for entry in manifest.files} if files is None else set(files) - {MANIFEST}
+    found = []
     for entry in map(manifest.find, sorted(names)):
         path = folder / entry.name
         try:
@@ -213,10 +240,8 @@ def _verified(folder: Path, manifest: Manifest, files: Collection[str] | None) -
                 continue
         except (FileNotFoundError, NotFound):
             pass
-        with os_edge("removing the damaged", path):
-            path.unlink(missing_ok=True)
-        whole = False
-    return whole
+        found.append(path)
+    return found
 
 
 def _discard(folder: Path) -> None:

@@ -146,6 +146,19 @@ class Catalog:
             raise NotFound(f"{self.model} has no version {version}; {self._what_exists()}")
         return version
 
+    def resolve(self, text: str) -> int:
+        """Return the version that a number, a label or `latest` means; raise NotFound."""
+        if text.isascii() and text.isdigit():
+            return self.check_exists(int(text))
+        if text in self.labels:
+            return self.labels[text]
+        if text == "latest":
+            if self.latest is None:
+                raise NotFound(f"{self.model}: nothing is published yet")
+            return self.latest.version
+        has = ", ".join(sorted(self.labels)) or "none"
+        raise NotFound(f"{self.model}: {text!r} is no version and no label; labels: {has}")
+
     def find(self, version: int) -> VersionEntry:
         """Return the row; raise NotFound, listing what exists.
 

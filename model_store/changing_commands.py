@@ -11,11 +11,11 @@ import msgspec
 from model_store import tables
 from model_store.arguments import CONVERT_OPTIONS
 from model_store.catalog import Catalog
-from model_store.commands import resolve
 from model_store.console import Console
 from model_store.conversion import converted
-from model_store.errors import InvalidVersion
+from model_store.errors import InvalidVersion, StoreError
 from model_store.manifest import Lineage, Manifest, SelfTest, Signature
+from model_store.names import check_label
 from model_store.os_errors import os_edge
 from model_store.store import ModelStore
 
@@ -33,6 +33,8 @@ class Data(msgspec.Struct, frozen=True):
 
 def publish(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
     """Publish a folder, converted first where that is asked for, and label it."""
+    if args.label is not None:
+        check_label(args.label)
     options = _convert_options(args)
     if args.classes is None:
         if options:
@@ -46,13 +48,25 @@ def publish(args: argparse.Namespace, store: ModelStore, console: Console) -> in
         ) as ready:
             manifest = _publish(args, store, console, folder=ready.folder, data=ready.data)
     if args.label:
-        store.label(args.model, args.label, manifest.version)
+        _label(args, store, manifest.version)
     if args.json:
         console.json(manifest)
     else:
         label = f", labelled {args.label}" if args.label else ""
         console.say(f"published {args.model} {manifest.version}{label}")
     return 0
+
+
+def _label(args: argparse.Namespace, store: ModelStore, version: int) -> None:
+    """Point the label at what was just published; an error tells that it is published."""
+    try:
+        store.label(args.model, args.label, version)
+    except StoreError as error:
+        raise type(error)(
+            f"published {args.model} {version}, but it isn't labelled {args.label}: {error}; label"
+            f" it with: python -m model_store label {args.label} {version} --model {args.model}"
+            f" --store {store.url}"
+        ) from error
 
 
 def _convert_options(args: argparse.Namespace) -> list[str]:
@@ -72,8 +86,9 @@ def _publish(
         facts = msgspec.json.decode(text, type=Data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidVersion(f"{data}: {error}") from error
+    compared: list[str] = []
     with console.progress() as progress:
-        return store.publish(
+        manifest = store.publish(
             args.model,
             folder,
             signature=facts.signature,
@@ -81,18 +96,23 @@ def _publish(
             lineage=facts.lineage,
             self_test=facts.self_test,
             progress=progress,
+            gate=None if args.allow_worse else args.gate,
+            say=compared.append,
         )
+    for line in compared:
+        console.say(line, error=True)
+    return manifest
 
 
 def label(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
     """Point a label at a version."""
     catalog = store.catalog(args.model)
-    version = resolve(catalog, args.version)
+    version = catalog.resolve(args.version)
     seen = catalog
     if args.expected is not None:
         labels = {name: at for name, at in catalog.labels.items() if name != args.label}
         if args.expected != "none":
-            labels[args.label] = resolve(catalog, args.expected)
+            labels[args.label] = catalog.resolve(args.expected)
         seen = replace(catalog, labels=labels)
     after = store.label(args.model, args.label, version, seen=seen)
     return _tell(args, console, catalog, after)
@@ -121,7 +141,7 @@ def _tell(args: argparse.Namespace, console: Console, before: Catalog, after: Ca
 
 def delete(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
     """Delete a version after asking."""
-    version = resolve(store.catalog(args.model), args.version)
+    version = store.catalog(args.model).resolve(args.version)
     question = f"Delete {args.model} {version} from {store.url} for good?"
     if not args.yes and not console.confirm(question):
         return REFUSED_EXIT_CODE

@@ -16,7 +16,7 @@ from model_store.catalog import Catalog, Event, VersionEntry, shares
 from model_store.completion import script
 from model_store.console import Console
 from model_store.diff import compare
-from model_store.errors import NotFound, StoreError
+from model_store.errors import StoreError
 from model_store.manifest import Manifest
 from model_store.store import ModelStore
 
@@ -24,20 +24,6 @@ Command = Callable[[argparse.Namespace, ModelStore, Console], int]
 
 LISTED_VERSIONS = 20
 CORRUPT_EXIT_CODE = 5
-
-
-def resolve(catalog: Catalog, text: str) -> int:
-    """Return the version that a number, a label or `latest` means; raise NotFound."""
-    if text.isascii() and text.isdigit():
-        return catalog.check_exists(int(text))
-    if text in catalog.labels:
-        return catalog.labels[text]
-    if text == "latest":
-        if catalog.latest is None:
-            raise NotFound(f"{catalog.model}: nothing is published yet")
-        return catalog.latest.version
-    has = ", ".join(sorted(catalog.labels)) or "none"
-    raise NotFound(f"{catalog.model}: {text!r} is no version and no label; labels: {has}")
 
 
 def list_versions(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
@@ -82,7 +68,7 @@ def _entry(catalog: Catalog, entry: VersionEntry) -> dict[str, object]:
 def show(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
     """Print one version's manifest."""
     catalog = store.catalog(args.model)
-    manifest = store.manifest(args.model, resolve(catalog, args.version))
+    manifest = store.manifest(args.model, catalog.resolve(args.version))
     if args.json:
         console.json(manifest)
         return 0
@@ -115,7 +101,7 @@ def _files_and_metrics(manifest: Manifest) -> str:
 def latest(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
     """Print the newest version's number."""
     catalog = store.catalog(args.model)
-    version = resolve(catalog, "latest") if not catalog.latest else catalog.latest.version
+    version = catalog.resolve("latest") if not catalog.latest else catalog.latest.version
     if args.json:
         console.json(_entry(catalog, catalog.find(version)))
     else:
@@ -143,7 +129,7 @@ def _from_to(event: Event) -> tuple[object, object]:
 def diff(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
     """Print two versions side by side."""
     catalog = store.catalog(args.model)
-    left, right = (resolve(catalog, text) for text in (args.left, args.right))
+    left, right = (catalog.resolve(text) for text in (args.left, args.right))
     rows = compare(store.manifest(args.model, left), store.manifest(args.model, right))
     if args.json:
         console.json(list(rows))
@@ -196,7 +182,7 @@ def _changes(before: Catalog, after: Catalog) -> list[dict[str, str]]:
 
 def pull(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
     """Bring a version into a folder."""
-    version = resolve(store.catalog(args.model), args.version)
+    version = store.catalog(args.model).resolve(args.version)
     with console.progress() as progress:
         place = store.pull(
             args.model, version, args.destination, files=args.files, progress=progress
@@ -211,7 +197,7 @@ def pull(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
 def verify(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
     """Check versions on the shelf; the exit code tells of damage."""
     catalog = store.catalog(args.model)
-    versions = [resolve(catalog, text) for text in args.versions] or list(catalog.numbers)
+    versions = [catalog.resolve(text) for text in args.versions] or list(catalog.numbers)
     report: dict[int, list[dict[str, str]]] = {}
     for version in versions:
         with console.progress() as progress:

@@ -16,6 +16,7 @@ import msgspec
 from model_store.backends.base import Backend, Stage
 from model_store.catalog import Catalog, VersionEntry
 from model_store.errors import InvalidVersion, NoSpace, StoreError
+from model_store.gate import Gate, Say
 from model_store.hashing import HashingReader
 from model_store.identity import rfc3339
 from model_store.layout import MANIFEST, version_prefix
@@ -51,9 +52,11 @@ class Publisher:
         *,
         who: Callable[[], str],
         now: Callable[[], datetime],
+        gate: Gate,
     ) -> None:
         self._backend = backend
         self._ledger = ledger
+        self._gate = gate
         self._who = who
         self._now = now
 
@@ -67,17 +70,26 @@ class Publisher:
         lineage: Lineage,
         self_test: SelfTest | msgspec.UnsetType,
         progress: Progress | None,
+        allowed_loss: float | None,
+        say: Say,
     ) -> Manifest:
-        """Return the manifest of the new version; a failure leaves nothing that readers see."""
+        """Return the manifest of the new version; a failure leaves nothing that readers see.
+
+        `allowed_loss` is the gate's margin in points, None for no gate.
+        """
         files = scan_folder(folder)
         names = frozenset(file.name for file in files)
         checked = check_metrics(metrics, names)
         if self_test is not msgspec.UNSET:
             check_self_test(self_test, names, signature)
+        seen = None
+        if allowed_loss is not None:
+            seen = self._ledger.read(model)
+            self._gate.check(seen, checked, lineage, points=allowed_loss, say=say)
         token, by = uuid.uuid4().hex, self._who()
         at = rfc3339(self._now())
         catalog = self._ledger.change(
-            model, lambda catalog: reserve(catalog, token=token, at=at, by=by)
+            model, lambda catalog: reserve(catalog, token=token, at=at, by=by), seen=seen
         )
         version = reserved_version(catalog, token)
         try:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 from model_store.backends.base import Backend
@@ -16,6 +14,7 @@ from model_store.durability import sync_folder, sync_tree
 from model_store.errors import Conflict, Corrupt, Denied, NoSpace
 from model_store.hashing import sha256_of
 from model_store.layout import MANIFEST, file_key
+from model_store.locking import alone
 from model_store.manifest import FileEntry, Manifest
 from model_store.os_errors import os_edge
 from model_store.progress import Meter, Progress
@@ -54,7 +53,8 @@ class Puller:
             destination.parent.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256(manifest_bytes).hexdigest()
         workshop = destination.parent / f".{destination.name}.pull-{digest[:12]}"
-        with _alone(workshop):
+        # A second pull of the same version to the same place waits.
+        with alone(workshop.with_name(f"{workshop.name}.lock")):
             missing = _missing(destination, manifest_bytes, chosen)
             try:
                 if missing:
@@ -138,24 +138,6 @@ class Puller:
                 self._backend.fetch(key, offset=resumed_bytes, size=size, sink=take)
             os.fsync(file.fileno())
         return digest.hexdigest(), resumed_bytes
-
-
-@contextmanager
-def _alone(workshop: Path) -> Iterator[None]:
-    """Hold the workshop's lock: a second pull of the same version to the same place waits."""
-    lock = workshop.with_name(workshop.name + ".lock")
-    with os_edge("locking", lock):
-        while True:
-            file = lock.open("ab")
-            fcntl.flock(file, fcntl.LOCK_EX)
-            if lock.exists() and lock.stat().st_ino == os.fstat(file.fileno()).st_ino:
-                break
-            file.close()  # its last holder removed it while this waited
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
-        file.close()
 
 
 def _missing(

@@ -15,6 +15,7 @@ from model_store.backends.base import Backend
 from model_store.catalog import Catalog, VersionEntry
 from model_store.errors import Corrupt, NotFound
 from model_store.garbage import Collector, Garbage
+from model_store.gate import POINTS, Gate, Say
 from model_store.labels import Labels
 from model_store.layout import MANIFEST, file_key
 from model_store.ledger import Ledger
@@ -55,6 +56,10 @@ def _backend(url: FileUrl | AzureUrl) -> Backend:
     return AzureBackend(url, Access.from_environment(os.environ))
 
 
+def _say_nothing(_: str) -> None:
+    pass
+
+
 class ModelStore:
     """All models of one store; may be used from many threads at once.
 
@@ -73,7 +78,9 @@ class ModelStore:
         self.url = url
         self._backend = backend
         self._ledger = Ledger(url, backend, bounds=bounds)
-        self._publisher = Publisher(backend, self._ledger, who=who, now=now)
+        self._publisher = Publisher(
+            backend, self._ledger, who=who, now=now, gate=Gate(self.manifest)
+        )
         self._puller = Puller(backend, url)
         self._labels = Labels(self._ledger, who=who, now=now)
         self._collector = Collector(backend, self._ledger, now=now)
@@ -122,6 +129,8 @@ class ModelStore:
         lineage: Lineage,
         self_test: SelfTest | msgspec.UnsetType = msgspec.UNSET,
         progress: Progress | None = None,
+        gate: float | None = POINTS,
+        say: Say | None = None,
     ) -> Manifest:
         """Publish the folder under the next number and return the new version's manifest.
 
@@ -129,6 +138,11 @@ class ModelStore:
         regular files only. `metrics` is keyed by file. With a `self_test`, services serve the
         version only if it answers the same images the same way. The version becomes visible in one
         step after every byte is stored; whatever fails before leaves nothing that readers see.
+
+        `gate` is by how many points of top-1, of 100, it may be worse than the version labelled
+        `production`, None for any. One that is worse raises Conflict, before anything is uploaded.
+        Compared is `model.onnx`, else any file with a top-1 in both, and only where both were
+        measured on the same data; `say` gets one line that tells what was compared, or why not.
         """
         return self._publisher.publish(
             check_model(model),
@@ -138,6 +152,8 @@ class ModelStore:
             lineage=lineage,
             self_test=self_test,
             progress=progress,
+            allowed_loss=gate,
+            say=say or _say_nothing,
         )
 
     def pull(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from model_store.catalog import Catalog
-from model_store.commands import resolve
 from model_store.console import Console
 from model_store.errors import InvalidTraffic
 from model_store.store import ModelStore
@@ -35,7 +34,7 @@ def _weight(catalog: Catalog, text: str) -> tuple[int, int]:
     version, equals, weight = text.partition("=")
     if not equals or not (weight.isascii() and weight.isdigit()):
         raise InvalidTraffic(f"{text!r} is no weight; write VERSION=NUMBER, such as 7=10")
-    return resolve(catalog, version), int(weight[:9])
+    return catalog.resolve(version), int(weight[:9])
 
 
 def _plain(weights: dict[int, int]) -> dict[str, int]:
@@ -44,13 +43,13 @@ def _plain(weights: dict[int, int]) -> dict[str, int]:
 
 def load(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
     """Have services load a version."""
-    version = resolve(store.catalog(args.model), args.version)
+    version = store.catalog(args.model).resolve(args.version)
     return _tell(args, console, store.load(args.model, version), version)
 
 
 def unload(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
     """Have services not choose a version any more."""
-    version = resolve(store.catalog(args.model), args.version)
+    version = store.catalog(args.model).resolve(args.version)
     return _tell(args, console, store.unload(args.model, version), version)
 
 

@@ -62,7 +62,7 @@ def model_that_fails_on_white(version: int) -> onnx.ModelProto:
         helper.make_node("Softmax", ["looked_up"], list(softmax.output), axis=1),
     ]
     graph.node.extend(nodes)
-    tables = {
+    tables: dict[str, np.ndarray] = {
         "table": np.zeros(255, np.float32),
         "all_axes": np.array([1, 2, 3], np.int64),
         "last_axis": np.array([1], np.int64),

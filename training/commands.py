@@ -61,8 +61,10 @@ def _train(options: argparse.Namespace) -> None:
         _say(dry_run(job, recipe, as_json=options.json))
         return
     name = Path(options.preset).stem if options.preset else job.model
-    run = Path(job.run) if job.run else choose(name, recipe)
-    from training.modes.choose import run_in_mode
+    from training.modes.choose import check_mode, run_in_mode
+
+    check_mode(job, recipe)
+    run = Path(job.run) if job.run else choose(name, job, recipe)
 
     outcome = run_in_mode(job, recipe, run, debug=options.debug)
     if outcome is None:
@@ -115,14 +117,16 @@ def _train_values(options: argparse.Namespace) -> dict[str, Any]:
 def _export(options: argparse.Namespace) -> None:
     bars = make_bars()
     folder = RunFolder(Path(options.run))
-    settings = _settings_of(folder)
+    _settings_of(folder)  # what is no run is refused before data is prepared
     wanted = job_from({"variants": options.variants}).wanted_variants
     data = resolve_data(options.data, Path(options.cache), bars)
     from training.finish import finish
     from training.job import held
+    from training.report.data import settings_for
     from training.restore import restore
 
     with held(folder):
+        settings = settings_for(folder, data)
         trainee, step = restore(folder, settings.recipe, data.class_count, options.checkpoint)
         _say_result(
             finish(
@@ -149,7 +153,9 @@ def _quantize(options: argparse.Namespace) -> None:
         from training.weights.versions import find_version
 
         ref = find_version(options.store, options.model, options.what)
-        publication, scores = add_to_version(ref, options.to, quantization, data, bars)
+        publication, scores = add_to_version(
+            ref, options.to, quantization, data, bars, gate=_allowed_loss(options)
+        )
         _say_all_scores(scores)
         _say_published(publication)
         return
@@ -165,21 +171,28 @@ def _quantize(options: argparse.Namespace) -> None:
 
 def _publish(options: argparse.Namespace) -> None:
     folder = RunFolder(Path(options.run))
-    settings, result = _settings_of(folder), folder.result()
-    if result is None:
-        raise RunFolderError(f"{folder.path}: this run isn't finished; start its training again")
+    _settings_of(folder)  # what is no run gets no lock
+    allowed_loss = _allowed_loss(options)
     from training.classes import read_classes
+    from training.job import held
     from training.publish import publish
 
-    publication = publish(
-        folder,
-        settings,
-        result,
-        url=options.store,
-        model=options.model,
-        class_count=len(read_classes(folder.export)),
-        bars=make_bars(),
-    )
+    with held(folder):
+        settings, result = _settings_of(folder), folder.result()
+        if result is None:
+            raise RunFolderError(
+                f"{folder.path}: this run isn't finished; start its training again"
+            )
+        publication = publish(
+            folder,
+            settings,
+            result,
+            url=options.store,
+            model=options.model,
+            class_count=len(read_classes(folder.export)),
+            bars=make_bars(),
+            gate=allowed_loss,
+        )
     _say_published(publication)
 
 
@@ -214,10 +227,12 @@ def _report(options: argparse.Namespace) -> None:
         data = find(settings.data_digest, cache)
     else:
         data = resolve_data(options.data, cache, bars)
-    from training.report.write import predict_if_missing, write_report
+    from training.report.write import predict_if_missing, write_card, write_report
 
     predict_if_missing(folder, data, bars)
-    _say(f"report: {write_report(folder, data)}")
+    _say(f"report: {write_report(folder, data, pictures=options.pictures)}")
+    if options.card:
+        _say(f"model card: {write_card(folder, data)}")
 
 
 def _convert(options: argparse.Namespace) -> None:
@@ -242,6 +257,12 @@ def _convert(options: argparse.Namespace) -> None:
         _say_scores(ONNX, comparison.candidate)
     _say_comparison(comparison.max_difference, comparison.agreement)
     _say(f"publish it with: python -m model_store publish {out / VERSION} --data {out / DATA}")
+
+
+def _allowed_loss(options: argparse.Namespace) -> float | None:
+    """Return the margin of what `training.options.add_gate` adds; None for no gate."""
+    names = {"gate", "allow_worse"} & vars(options).keys()
+    return job_from({name: getattr(options, name) for name in names}).allowed_loss
 
 
 def _settings_of(folder: RunFolder) -> RunSettings:

@@ -70,7 +70,13 @@ def finish(
         outputs = np.arange(data.class_count, dtype=np.int32)
         quantization = Quantization()
         found = make_variants(
-            variants, folder.export, data, outputs, bars, quantization=quantization
+            variants,
+            folder.export,
+            data,
+            outputs,
+            bars,
+            quantization=quantization,
+            holdout=recipe.holdout,
         )
         result = with_variants(result, found, quantization)
     folder.write_result(result)

@@ -34,7 +34,7 @@ from training.run.folder import (
     Result,
     RunFolder,
     RunSettings,
-    check_same_run,
+    begin_or_resume,
 )
 from training.run.locking import Locked, lock
 from training.settings import Job, Recipe
@@ -84,7 +84,7 @@ def train(job: Job, recipe: Recipe, mode: Mode, run: Path, bars: Bars) -> Outcom
         if start is not None and start.weights is not None:
             # Now, so that a folder isn't left that holds a run which can't begin.
             check_fits(start.weights, _example(recipe, data))
-        settings = _begin_or_resume(folder, _settings(recipe, mode, data, start), bars)
+        settings = begin_or_resume(folder, _settings(recipe, mode, data, start), bars)
         result = folder.result()
         mode.share(_Order(settings.recipe, data.digest, finished=result is not None))
         if result is None:
@@ -174,16 +174,6 @@ def _settings(recipe: Recipe, mode: Mode, data: PreparedData, start: Start | Non
 def _example(recipe: Recipe, data: PreparedData) -> Any:
     """Return a model with the variables that the run's model will have."""
     return build_model(architecture_of(recipe, data), precision="float32", seed=0)
-
-
-def _begin_or_resume(folder: RunFolder, wanted: RunSettings, bars: Bars) -> RunSettings:
-    existing = folder.settings()
-    if existing is None:
-        folder.write_settings(wanted)
-        bars.say(f"run folder: {folder.path}")
-        return wanted
-    check_same_run(folder.path, existing, wanted)
-    return existing
 
 
 def _train(
@@ -309,4 +299,5 @@ def _publish_once(
         model=job.model,
         class_count=class_count,
         bars=bars,
+        gate=job.allowed_loss,
     )

@@ -31,6 +31,22 @@ def add_data_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, metavar="PATH", help=description(Job, "data"))
 
 
+def add_gate(parser: argparse.ArgumentParser) -> None:
+    """Add what may be published although it is worse than what is in production."""
+    parser.add_argument(
+        "--gate",
+        default=argparse.SUPPRESS,
+        metavar="POINTS",
+        help=f"{description(Job, 'gate')} (default: {Job().gate})",
+    )
+    parser.add_argument(
+        "--allow-worse",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help=description(Job, "allow_worse"),
+    )
+
+
 def add_cache(parser: argparse.ArgumentParser) -> None:
     """Add the folder of prepared data."""
     parser.add_argument(
@@ -61,7 +77,7 @@ def add_settings(group: Any, kind: type[msgspec.Struct]) -> None:
 def _metavar(name: str) -> str:
     words = {"data": "PATH", "cache": "DIR", "run": "DIR", "store": "URL", "model": "NAME"}
     words |= {"init_from": "WHAT", "init_store": "URL"}
-    words |= {"hosts": "A:N,B:N", "ssh": "COMMAND", "discovery": "PROGRAM"}
+    words |= {"hosts": "A:N,B:N", "ssh": "COMMAND", "discovery": "PROGRAM", "gate": "POINTS"}
     return words.get(name, "N")
 
 

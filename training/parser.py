@@ -10,6 +10,7 @@ from training.options import (
     add_cache,
     add_checkpoint,
     add_data_option,
+    add_gate,
     add_run,
     add_settings,
     description,
@@ -28,7 +29,7 @@ exit codes:
   4  a run folder or checkpoint that can't be used for this
   5  the loss is no longer a number
   6  an export or a conversion that failed, or whose variants disagree
-  7  a store that can't be read or written; a finished run keeps its export
+  7  a store that can't be read or written, or refuses; a finished run keeps its export
   8  a process of a distributed run died; the same --run goes on from the last checkpoint
 130  stopped by SIGINT (Ctrl-C)    \\ while training: a checkpoint was written,
 143  stopped by SIGTERM            /  the same --run goes on from it
@@ -222,6 +223,7 @@ def _add_quantize(commands: Any) -> None:
     parser.add_argument("--to", choices=VARIANTS, default="int8", help="default: int8")
     parser.add_argument("--store", metavar="URL", help="where the version is: file:///… or az://…")
     parser.add_argument("--model", default="resnet50", metavar="NAME", help="default: resnet50")
+    add_gate(parser)
     add_data_option(parser)
     add_cache(parser)
     add_settings(parser.add_argument_group("how int8 is made"), Quantization)
@@ -232,6 +234,7 @@ def _add_publish(commands: Any) -> None:
     add_run(parser)
     parser.add_argument("--store", required=True, metavar="URL", help="file:///… or az://…")
     parser.add_argument("--model", default="resnet50", help="default: resnet50")
+    add_gate(parser)
 
 
 def _add_evaluate(commands: Any) -> None:
@@ -270,6 +273,17 @@ def _add_report(commands: Any) -> None:
         "One page without any address outside it: curves, classes, mistakes, cost, recipe.",
     )
     add_run(parser)
+    parser.add_argument(
+        "--no-pictures",
+        dest="pictures",
+        action="store_false",
+        help="leave validation images out, for a page that goes where the data may not",
+    )
+    parser.add_argument(
+        "--card",
+        action="store_true",
+        help="write MODEL_CARD.md beside it: accuracy, calibration, confusions, every class",
+    )
     parser.add_argument(
         "--data", metavar="PATH", help="what the run was trained on (default: found in the cache)"
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from model_store import Lineage, ModelStore, StoreError, open_store
+from model_store.gate import POINTS
 from training.errors import PublishError
 from training.evaluation.evaluate import Scores
 from training.progress import BYTES, Bar, Bars
@@ -34,10 +35,12 @@ def publish(
     model: str,
     class_count: int,
     bars: Bars,
+    gate: float | None = POINTS,
     opener: OpenStore = open_store,
 ) -> Publication:
     """Publish the export and record the version in the run folder.
 
+    `gate` is that of `ModelStore.publish`: by how many points it may be worse than production.
     Raises PublishError when the store refuses or can't be reached; the export is kept, and the
     message says how to publish it later. Raises ExportError when the export's models don't answer.
     """
@@ -52,6 +55,8 @@ def publish(
             lineage=lineage(settings, result, store=store.url, model=model),
             self_test=known_answers(folder.export),
             progress=transfer,
+            gate=gate,
+            say=bars.say,
         )
     except StoreError as error:
         raise PublishError(
@@ -90,6 +95,8 @@ def lineage(settings: RunSettings, result: Result, *, store: str, model: str) ->
     store; weights of any other origin are named among the hyperparameters, with their SHA-256.
     """
     facts = msgspec.to_builtins(settings.recipe) | {"steps": result.step}
+    if settings.resumed_with:
+        facts["code_versions"] = list(settings.code_versions)
     if result.temperature is not None:
         facts["temperature"] = result.temperature
     if result.quantization is not None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from model_store.gate import POINTS
 from training.errors import UsageError
 from training.resolution import Resolutions, parse_resolutions
 from training.variants.settings import LIST_PATTERN, Quantization, VariantName, variants_of
@@ -184,6 +185,16 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         ),
     ] = None
     model: Annotated[str, Meta(description="the model's name in the store")] = "resnet50"
+    gate: Annotated[
+        float,
+        Meta(
+            ge=0.0,
+            le=100.0,
+            description="refuse to publish what is worse than the version labelled production by "
+            "more points of top-1, where both were measured on the same data",
+        ),
+    ] = POINTS
+    allow_worse: Annotated[bool, Meta(description="publish however much worse it is")] = False
     variants: Annotated[
         Annotated[str, Meta(pattern=LIST_PATTERN)] | None,
         Meta(
@@ -278,6 +289,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def cache_folder(self) -> Path:
         """Return where prepared data is kept."""
         return Path(self.cache)
+
+    @property
+    def allowed_loss(self) -> float | None:
+        """Return the gate's margin in points of top-1; None where there is to be no gate."""
+        return None if self.allow_worse else self.gate
 
     @property
     def wanted_variants(self) -> tuple[VariantName, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 from training.data.batches import Batches
 from training.data.pipeline import training_dataset
 from training.data.prepared import Split
+from training.errors import Diverged
 from training.evaluation.evaluate import Predict, evaluate
 from training.modes.base import Mode, Runner
 from training.position import Meter, Plan, Position
@@ -93,7 +94,10 @@ class Trainer:
         return after
 
     def evaluate(self, now: Position) -> Position:
-        """Evaluate on validation or held-out images, all ranks together, and log the epoch."""
+        """Evaluate on validation or held-out images, all ranks together, and log the epoch.
+
+        Raises Diverged, before anything is logged, when the loss isn't finite.
+        """
         epoch = self._plan.epoch_of(now.step)
         mine = evaluate(
             self._predictor(),
@@ -107,6 +111,11 @@ class Trainer:
         if mine is None:
             return now
         scores = self._mode.total(mine).scores()
+        if not math.isfinite(scores.loss):
+            raise Diverged(
+                f"the loss on {self._evaluated_on} images is {scores.loss} after step {now.step}; "
+                "these weights aren't saved; try a smaller --learning-rate"
+            )
         line = EvalLine(
             step=now.step,
             epoch=epoch,

@@ -1,32 +1,18 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
-from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from pathlib import Path
 
 import pytest
 
-from model_store import Catalog, ModelStore, NotFound, Unreachable, VersionCache, VersionEntry
+from model_store import Catalog, ModelStore, NotFound, Unreachable, VersionCache
 from tests.model_store.material import MODEL, contents, make_folder, publish
-
-
-class Unplugged:
-    """A store whose network is away."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def catalog(self, model: str, *, known: Catalog | None = None) -> Catalog:
-        raise Unreachable(f"{self.url} is away")
-
-    def entry(self, model: str, version: int) -> VersionEntry:
-        raise Unreachable(f"{self.url} is away")
-
-    def pull(
-        self, model: str, version: int, destination: Path, *, files: Collection[str] | None = None
-    ) -> Path:
-        raise Unreachable(f"{self.url} is away")
+from tests.model_store.unplugged import Unplugged
 
 
 @pytest.fixture
@@ -63,6 +49,31 @@ def test_a_damaged_file_is_pulled_anew(
     damaged[7] ^= 1
     (fetched / "model.onnx").write_bytes(damaged)
     assert cache.fetch(local_store, MODEL, 1) == fetched
+    assert contents(fetched).items() >= contents(folder).items()
+
+
+def test_what_one_process_saw_damaged_is_not_removed_after_another_has_mended_it(
+    local_store: ModelStore, folder: Path, cache: VersionCache, tmp_path: Path
+) -> None:
+    publish(local_store, folder)
+    fetched = cache.fetch(local_store, MODEL, 1)
+    (fetched / "model.onnx").write_bytes(bytes(1000))
+    slow = [sys.executable, "-m", "tests.model_store.programs.slow_mender"]
+    where = [local_store.url, str(tmp_path / "cache"), "model.onnx"]
+    with (
+        subprocess.Popen(
+            [*slow, *where], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        assert other.stdout is not None
+        assert other.stdout.readline() == "removing\n"
+        mended = pool.submit(cache.fetch, local_store, MODEL, 1)
+        # It may not get on before the other one does; where it does, there is no need to wait.
+        wait_for([mended], timeout=1.0)
+        said, _ = other.communicate("go on\n")
+        assert said == "Unreachable\n"
+        mended.result()
     assert contents(fetched).items() >= contents(folder).items()
 
 

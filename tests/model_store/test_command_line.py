@@ -16,11 +16,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from model_store import ModelStore
+from model_store import Catalog, Denied, ModelStore
 from model_store.__main__ import main
 from model_store.arguments import build_parser
+from model_store.changing_commands import publish as publish_command
 from model_store.console import Console
 from tests.model_store.material import LINEAGE, METRICS, MODEL, SIGNATURE, contents, publish
+from tests.model_store.memory_backend import MemoryBackend
 
 
 @dataclass(frozen=True)
@@ -263,6 +265,64 @@ def test_data_that_says_too_little_is_refused(run: Run, folder: Path, tmp_path: 
     (tmp_path / "d.json").write_text('{"signature": {}}')
     answer = run("publish", folder, "--data", tmp_path / "d.json")
     assert (answer.code, "missing required field `inputs`" in answer.err) == (2, True)
+
+
+def worse(data: Path) -> Path:
+    facts = json.loads(data.read_text())
+    facts["metrics"]["model.onnx"]["top1"] = 0.55
+    path = data.with_name("worse.json")
+    path.write_text(json.dumps(facts))
+    return path
+
+
+def test_publish_refuses_what_is_worse_than_production_unless_told_otherwise(
+    shelf: Run, folder: Path, data: Path
+) -> None:
+    answer = shelf("publish", folder, "--data", worse(data))
+    assert (answer.code, answer.out) == (4, "")
+    assert "top-1 55.00%, version 2 (production) 61.00%: 6.00 points worse" in answer.err
+    assert shelf("latest").out == "2\n"
+    allowed = shelf("publish", folder, "--data", worse(data), "--gate", "6")
+    assert allowed.out == "published resnet50 3\n"
+    assert "6.00 points worse, 6 allowed" in allowed.err
+    assert shelf("publish", folder, "--data", worse(data), "--allow-worse").code == 0
+
+
+@pytest.mark.parametrize("points", ["-1", "101", "nan", "x"])
+def test_a_margin_is_a_number_of_points(
+    run: Run, folder: Path, data: Path, points: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run("publish", folder, "--data", data, f"--gate={points}")
+    assert "isn't a number from 0 to 100" in capsys.readouterr().err
+
+
+def test_a_label_that_cannot_be_one_is_refused_before_anything_is_published(
+    run: Run, folder: Path, data: Path
+) -> None:
+    answer = run("publish", folder, "--data", data, "--label", "bad label")
+    assert (answer.code, answer.out) == (2, "")
+    assert "label 'bad label': use 1 to 64" in answer.err
+    assert run("latest").code == 3
+
+
+class Unlabelled(ModelStore):
+    """One on which labels can't be moved."""
+
+    def label(self, model: str, label: str, version: int, **options: Any) -> Catalog:
+        raise Denied("the catalog is read-only")
+
+
+def test_a_version_that_could_not_be_labelled_is_named(folder: Path, data: Path) -> None:
+    store = Unlabelled("test://shelf", MemoryBackend())
+    arguments = ["publish", str(folder), "--data", str(data), "--label", "canary"]
+    console = Console(io.StringIO(), io.StringIO(), io.StringIO())
+    with pytest.raises(Denied) as caught:
+        publish_command(build_parser().parse_args(arguments), store, console)
+    assert str(caught.value) == (
+        "published resnet50 1, but it isn't labelled canary: the catalog is read-only; label it "
+        "with: python -m model_store label canary 1 --model resnet50 --store test://shelf"
+    )
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -15,9 +15,15 @@ from training.run.checkpoints import Checkpoints
 
 ROOT = Path(__file__).parents[2]
 START_S = 120
+SMALL_NETWORK = Path(__file__).with_name("small_network")
 STEPS = 6
 RECIPE = ["--epochs", "2", "--steps-per-epoch", "3", "--batch-size", "8", "--seed", "5"]
 RECIPE += ["--precision", "float32", "--checkpoint-every", "1"]
+
+
+def small_network() -> dict[str, str]:
+    """The environment in which `python -m training` trains a network of a few layers."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(SMALL_NETWORK), str(ROOT)])}
 
 
 class Published(NamedTuple):
@@ -36,12 +42,14 @@ def training(run: Path, data: Path, *arguments: str) -> list[str]:
 
 
 @contextmanager
-def started(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def started(
+    folder: Path, *arguments: str, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
     """A command that runs in `folder`, both its streams in one; killed at the block's end."""
     with subprocess.Popen(
         [sys.executable, "-m", "training", *arguments],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=environment or os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -52,9 +60,11 @@ def started(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def said(folder: Path, *arguments: str, code: int = 0) -> str:
+def said(
+    folder: Path, *arguments: str, code: int = 0, environment: Mapping[str, str] | None = None
+) -> str:
     """What a command that ends with this exit code says on both streams."""
-    with started(folder, *arguments) as process:
+    with started(folder, *arguments, environment=environment) as process:
         output, _ = process.communicate(timeout=500)
     assert process.returncode == code, output
     return output

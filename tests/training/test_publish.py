@@ -75,12 +75,55 @@ def test_a_parent_is_named_only_if_it_is_a_version_of_the_same_model_and_store()
     assert lineage(SETTINGS, RESULT, store="file:///a", model="resnet50").parent_version is None
 
 
+def test_a_version_names_all_code_that_worked_on_it() -> None:
+    alone = lineage(SETTINGS, RESULT, store="file:///a", model="resnet50")
+    assert "code_versions" not in alone.hyperparameters
+    resumed = msgspec.structs.replace(SETTINGS, resumed_with=("def",))
+    both = lineage(resumed, RESULT, store="file:///a", model="resnet50")
+    assert both.code_version == "abc"
+    assert both.hyperparameters["code_versions"] == ["abc", "def"]
+
+
 def test_a_store_that_is_not_one_is_refused_before_training(tmp_path: Path) -> None:
     with pytest.raises(PublishError, match="training didn't start"):
         check_store("ftp://example.org/shelf", "resnet50")
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(PublishError, match="training didn't start"):
         check_store(f"file://{tmp_path}/file", "resnet50")
+
+
+def test_a_run_that_is_worse_than_production_is_kept_and_says_how_to_publish_it(
+    folder: RunFolder, tmp_path: Path, bars: RecordedBars
+) -> None:
+    url = f"file://{tmp_path}/shelf"
+    published(folder, url, bars)
+    assert bars.lines == ["gate: no version is labelled production, nothing to compare"]
+    open_store(url).label("resnet50", "production", 1)
+    worse = msgspec.structs.replace(SCORES, top1=0.25)
+    bad = msgspec.structs.replace(RESULT, variants={"model.onnx": worse})
+
+    def again(gate: float | None) -> int:
+        return publish(
+            folder,
+            SETTINGS,
+            bad,
+            url=url,
+            model="resnet50",
+            class_count=200,
+            bars=bars,
+            gate=gate,
+        ).version
+
+    with pytest.raises(PublishError) as caught:
+        again(1.0)
+    assert "top-1 25.00%, version 1 (production) 50.00%" in str(caught.value)
+    command = f"python -m training publish {folder.path} --store {url} --model resnet50"
+    assert "--allow-worse (in Python gate=None)" in str(caught.value)
+    assert f"the export is kept; publish it later with: {command}" in str(caught.value)
+    assert (folder.export / "model.onnx").exists()
+    assert [each.version for each in folder.publications()] == [1]
+    assert again(25.0) == 2
+    assert again(None) == 3
 
 
 def test_an_unreachable_store_costs_no_run_and_says_how_to_go_on(

@@ -21,16 +21,9 @@ from training.run.divergence import Divergence
 from training.run.metrics_log import EvalLine, MetricsLog, TrainLine
 from training.schedule import Schedule
 from training.step import StepInputs, StepResult
-from training.trainee import make_trainee
+from training.trainee import Trainee, make_trainee
 from training.trainer import Trainer
 
-TRAINEE = make_trainee(
-    Architecture(classes=2, depths=(1,), width=2),
-    precision="float32",
-    seed=0,
-    momentum=0.9,
-    with_average=False,
-)
 SPLIT = Split(
     images=np.random.default_rng(0).integers(0, 256, (16, 64, 64, 3), np.uint8),
     labels=np.arange(16, dtype=np.int32) % 2,
@@ -63,13 +56,31 @@ class Steps:
         return StepResult(loss=loss, top1=0.5, stop=self._stops.pop(0))
 
 
+def tiny_trainee() -> Trainee:
+    return make_trainee(
+        Architecture(classes=2, depths=(1,), width=2),
+        precision="float32",
+        seed=0,
+        momentum=0.9,
+        with_average=False,
+    )
+
+
+TRAINEE = tiny_trainee()
+
+
 def trainer(
-    folder: Path, steps: Steps, bars: RecordedBars, *, stop: Callable[[], bool] = lambda: False
+    folder: Path,
+    steps: Steps,
+    bars: RecordedBars,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    trainee: Trainee = TRAINEE,
 ) -> Trainer:
     batches = Batches(SPLIT, batch_size=4, seed=0, augmentation=Augmentation())
     return Trainer(
         mode=SingleMode(),
-        trainee=TRAINEE,
+        trainee=trainee,
         runner=steps,
         schedule=Schedule(peak=0.5, warmup_steps=0, total_steps=40),
         plan=PLAN,
@@ -119,6 +130,20 @@ def test_a_full_disk_does_not_hide_that_the_loss_is_no_number(
     training = trainer(tmp_path, Steps(float("nan")), bars)
     with pytest.raises(Diverged, match=r"4 images a step\); try a smaller"):
         training.train(Position())
+
+
+def test_an_evaluation_that_is_no_number_ends_the_run_and_is_neither_logged_nor_saved(
+    tmp_path: Path, bars: RecordedBars
+) -> None:
+    broken = tiny_trainee()
+    for variable in broken.model.trainable_variables:
+        variable.assign(variable.value * np.nan)
+    training = trainer(tmp_path, Steps(), bars, trainee=broken)
+    with pytest.raises(Diverged, match="the loss on validation images is nan after step 20"):
+        run_loop(PLAN, Position(), training, resumed=False, should_stop=lambda: False)
+    lines = MetricsLog(tmp_path / "metrics.jsonl").lines()
+    assert [type(line) for line in lines] == [TrainLine]
+    assert Checkpoints(tmp_path / "checkpoints").steps() == []
 
 
 def test_a_whole_run_is_shown_logged_and_saved(tmp_path: Path, bars: RecordedBars) -> None:

@@ -33,13 +33,15 @@ _ONLY_IN: dict[str, tuple[ModeName, ...]] = {
 
 
 def check_mode(job: Job, recipe: Recipe) -> None:
-    """Raise UsageError when a setting is given that the job's mode has no use for."""
+    """Raise UsageError for a setting that the job's mode has no use for or can't do."""
     for name, modes in _ONLY_IN.items():
         settings: msgspec.Struct = job if name in job.__struct_fields__ else recipe
         given = getattr(settings, name)
         if given != getattr(type(settings)(), name) and job.mode not in modes:
             option = "--" + name.replace("_", "-")
             raise UsageError(f"{option} is for --mode {' and '.join(modes)}, not {job.mode}")
+    if recipe.xla and job.mode == "ps":
+        raise UsageError("--xla: XLA can't read variables of other machines, as --mode ps has them")
     if recipe.xla and recipe.deterministic and recipe.stem == "imagenet":
         raise UsageError(
             "--xla has no max-pool that repeats bit for bit, and --stem imagenet has a max-pool; "

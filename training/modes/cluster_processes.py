@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from training.modes.cluster import VARIABLE, Cluster, Place, Task
+from training.outlook.machine import usable_cores
 
 _COMMANDS = {"worker": "worker", "ps": "server"}
 _STOP_S = 5.0
@@ -44,7 +45,7 @@ class LocalProcesses:
     def __init__(self, cluster: Cluster, logs: Path, *, threads: int | None = None) -> None:
         self._cluster = cluster
         self._logs = logs
-        self._threads = threads or share_of_cores(os.cpu_count() or 1, len(cluster.workers))
+        self._threads = threads or share_of_cores(usable_cores(), len(cluster.workers))
         self._running: dict[Task, subprocess.Popen[bytes]] = {}
 
     def start_all(self) -> None:
@@ -81,10 +82,6 @@ class LocalProcesses:
         for each in found:
             _close_pipe(self._running.pop(each.task))
         return found
-
-    def process_ids(self) -> dict[Task, int]:
-        """Return the number of each running process."""
-        return {task: process.pid for task, process in self._running.items()}
 
     def close(self) -> None:
         """End them all and wait until they are gone."""

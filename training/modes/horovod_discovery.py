@@ -1,58 +1,18 @@
-"""Which hosts an elastic run has at the moment: a program of the user's knows."""
+"""Which hosts an elastic run has at the moment, as Horovod asks for them."""
 
 from __future__ import annotations
 
-import subprocess
-
-import msgspec
 from horovod.runner.elastic.discovery import HostDiscovery
 
-from training.errors import UsageError
-from training.modes.horovod_hosts import parse_hosts
-from training.settings import Job
-
-_TIMEOUT_S = 30
-
-
-class Crowd(msgspec.Struct, frozen=True):
-    """At least and at most so many ranks, on the hosts that a program names."""
-
-    discovery: str
-    least: int
-    most: int
-
-
-def crowd_of(job: Job) -> Crowd:
-    """Return who may take part in an elastic job. Raises UsageError when it doesn't say."""
-    if job.discovery is None or job.max is None:
-        raise UsageError("--elastic needs --discovery PROGRAM and --max N")
-    if job.hosts is not None:
-        raise UsageError("--elastic asks --discovery for its hosts; leave --hosts out")
-    crowd = Crowd(job.discovery, least=job.min or 1, most=job.max)
-    if crowd.least > crowd.most:
-        raise UsageError(f"--min {crowd.least} is more than --max {crowd.most}")
-    Discovery(crowd.discovery).find_available_hosts_and_slots()
-    return crowd
+from training.modes.horovod_crowd import hosts_now
 
 
 class Discovery(HostDiscovery):
-    """Runs the program whenever Horovod asks; not in a shell, and without one process more."""
+    """Runs the user's program whenever Horovod asks."""
 
     def __init__(self, program: str) -> None:
         self._program = program
 
     def find_available_hosts_and_slots(self) -> dict[str, int]:
         """Return how many ranks may run on each host. Raises UsageError, naming what is wrong."""
-        try:
-            done = subprocess.run(
-                [self._program], capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise UsageError(f"--discovery {self._program}: {error}") from None
-        if done.returncode != 0:
-            said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
-            raise UsageError(
-                f"--discovery {self._program} ended with exit code {done.returncode}, saying {said}"
-            )
-        lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-        return {host.name: host.slots for host in parse_hosts(",".join(lines))} if lines else {}
+        return {host.name: host.slots for host in hosts_now(self._program)}

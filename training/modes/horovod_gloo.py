@@ -20,7 +20,8 @@ from horovod.runner.http.http_server import RendezvousServer
 from horovod.runner.util.threads import on_event
 
 from training.errors import TrainingError
-from training.modes.horovod_discovery import Crowd, Discovery
+from training.modes.horovod_crowd import Crowd
+from training.modes.horovod_discovery import Discovery
 from training.modes.horovod_environment import rank_environment, start_environment
 from training.modes.horovod_hosts import (
     HostSlots,

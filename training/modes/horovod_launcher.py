@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from training.modes.command_line import train_arguments
-from training.modes.horovod_discovery import crowd_of
+from training.modes.horovod_crowd import crowd_of, hosts_now
 from training.modes.horovod_gloo import run_elastic_ranks, run_ranks
 from training.modes.horovod_hosts import hosts_of
 from training.modes.horovod_mpi import run_mpi_ranks
@@ -20,7 +20,9 @@ def launch(job: Job, recipe: Recipe, run: Path, *, debug: bool) -> None:
     command = [sys.executable, "-m", "training", *train_arguments(job, recipe, run, debug=debug)]
     ssh = shlex.split(job.ssh or "ssh")
     if job.elastic:
-        ranks = run_elastic_ranks(command, crowd_of(job), ssh=ssh, debug=debug)
+        crowd = crowd_of(job)
+        hosts_now(crowd.discovery)  # a program that fails is said before anything starts
+        ranks = run_elastic_ranks(command, crowd, ssh=ssh, debug=debug)
         error = elastic_error_of(ranks.ends, run, ranks.stopped_by)
     elif job.controller == "mpi":
         all_ranks = run_mpi_ranks(command, hosts_of(job), ssh=ssh, debug=debug)

@@ -71,12 +71,16 @@ def error_of(ends: Sequence[RankEnd], run: Path, stopped_by: int | None) -> Trai
 def elastic_error_of(
     ends: Sequence[RankEnd], run: Path, stopped_by: int | None
 ) -> TrainingError | None:
-    """Return the error of a run that goes on without ranks it loses; None when any got to the end.
+    """Return the error of a run that goes on without ranks it loses; None when it got to the end.
 
-    What ranks said last is why it ended, whatever was lost before.
+    One rank that ends well tells that training is done, whatever was lost before. What fails after
+    it is the end of rank 0, which exports and publishes then. Otherwise what ranks said last is why
+    the run ended.
     """
-    if any(end.exit_code == 0 for end in ends):
-        return None
+    done = next((place for place, end in enumerate(ends) if end.exit_code == 0), None)
+    if done is not None:
+        late = ends[done:]
+        return error_of(late, run, stopped_by) if any(end.is_cause for end in late) else None
     spoke = [end for end in ends if end.report is not None and end.is_cause]
     if not ends:
         return ProcessLost(f"no host was there to run on; {_goes_on(run)}")

@@ -38,7 +38,6 @@ def train_with_servers(job: Job, recipe: Recipe, run: Path) -> Outcome | None:
         serve(place)
         return None
     size = size_of(job, place)
-    check_recipe(recipe)
     os.environ.update(ENVIRONMENT)
     # The end of a process is said by us, once, and not by every call that was under way.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -77,9 +76,3 @@ def size_of(job: Job, place: Place | None) -> Size:
         if given not in (None, there):
             raise UsageError(f"--{name} {given}: {VARIABLE} has {there}; leave the option out")
     return size
-
-
-def check_recipe(recipe: Recipe) -> None:
-    """Raise UsageError for what can't be done with variables on other machines."""
-    if recipe.xla:
-        raise UsageError("--xla: XLA can't read variables of other machines, as --mode ps has them")

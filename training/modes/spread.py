@@ -1,4 +1,4 @@
-"""Over how much a job is spread, as its settings say it; starts nothing."""
+"""Over how much a job is spread, as its settings say it; starts no rank, worker or server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from training.settings import Job
 class Spread(msgspec.Struct, frozen=True):
     """Devices that compute, hosts they are on, and parts that a global batch has.
 
-    With parameter servers each step is one worker's, so that its batch has one part.
+    With parameter servers each step is one worker's, so that its batch has one part. An elastic
+    run counts as one of as many devices as it may have.
     """
 
     devices: int
@@ -31,6 +32,13 @@ def spread_of(job: Job) -> Spread:
         place = find_place(os.environ)
         machines = {address.host for address in place.cluster.workers} if place else {"here"}
         return Spread(devices=size_of(job, place).workers, hosts=len(machines), parts=1)
+    if job.elastic:
+        from training.modes.horovod_crowd import crowd_of, hosts_now
+
+        crowd = crowd_of(job)
+        there = len(hosts_now(crowd.discovery))
+        hosts_used = max(1, min(there, crowd.most))
+        return Spread(devices=crowd.most, hosts=hosts_used, parts=crowd.most)
     from training.modes.horovod_hosts import hosts_of
 
     hosts = hosts_of(job)

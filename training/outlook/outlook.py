@@ -23,6 +23,7 @@ from training.position import Plan
 from training.precision import resolve as resolve_precision
 from training.schedule import Schedule
 from training.settings import Job, Recipe
+from training.weights.initial import check_freezing
 
 _FLOAT32 = 4
 # TensorFlow and Keras imported, ResNet-50 traced and what its step needs whatever the batch: set so
@@ -93,6 +94,7 @@ def look_ahead(job: Job, recipe: Recipe) -> Outlook:
     It builds the model and trains a shallower one for a few seconds on drawn images, to guess the
     speed. Raises UsageError or DataError for what would end the run at once.
     """
+    check_freezing(recipe)
     gpus = tuple(device.name for device in tf.config.list_physical_devices("GPU"))
     precision = resolve_precision(recipe.precision, has_gpu=bool(gpus))
     recipe = msgspec.structs.replace(recipe, precision=precision)

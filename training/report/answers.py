@@ -227,6 +227,8 @@ class Answers:
         return element("div", *shown, class_="wide gallery" if truth else "gallery")
 
     def _picture(self, image: int) -> Html:
+        if not self._data.pictures:
+            return Html("")
         label = self._label(int(self._predictions.labels[image]))
         return picture(self._data.val_images[image], f"validation image {image}, {label}")
 

@@ -14,6 +14,7 @@ from training.data.layout import ClassName
 from training.data.prepared import PreparedData
 from training.errors import RunFolderError
 from training.evaluation.predictions import Predictions, read_predictions
+from training.run.checkpoints import Checkpoints
 from training.run.folder import Publication, Result, RunFolder, RunSettings
 from training.run.metrics_log import EvalLine, MetricsLog, TrainLine
 from training.signature import SAVED_MODEL
@@ -30,7 +31,8 @@ class Sizes(msgspec.Struct, frozen=True):
 class ReportData(msgspec.Struct, frozen=True, kw_only=True):
     """A run as it stands: `result` and `predictions` are None until it is finished.
 
-    `val_images` are uint8 [N, 64, 64, 3], in the order of the predictions.
+    `val_images` are uint8 [N, 64, 64, 3], in the order of the predictions; without `pictures`, the
+    page shows none of them.
     """
 
     name: str
@@ -45,6 +47,7 @@ class ReportData(msgspec.Struct, frozen=True, kw_only=True):
     sizes: Sizes
     publications: tuple[Publication, ...]
     written_at: str
+    pictures: bool = True
 
     @property
     def step(self) -> int:
@@ -93,7 +96,7 @@ def settings_for(folder: RunFolder, data: PreparedData) -> RunSettings:
     return settings
 
 
-def gather(folder: RunFolder, data: PreparedData) -> ReportData:
+def gather(folder: RunFolder, data: PreparedData, *, pictures: bool = True) -> ReportData:
     """Return what the folder holds. Raises RunFolderError when it is no run of this data."""
     settings = settings_for(folder, data)
     lines = MetricsLog(folder.metrics).lines()
@@ -114,6 +117,7 @@ def gather(folder: RunFolder, data: PreparedData) -> ReportData:
         sizes=_sizes(folder),
         publications=tuple(folder.publications()),
         written_at=origin.now(),
+        pictures=pictures,
     )
 
 
@@ -122,7 +126,7 @@ def _sizes(folder: RunFolder) -> Sizes:
     others = {file.name: _bytes(file) for file in sorted(folder.export.glob("*.onnx"))}
     return Sizes(
         checkpoints=_bytes(folder.checkpoints),
-        checkpoint_count=len(list(folder.checkpoints.glob("step-*"))),
+        checkpoint_count=len(Checkpoints(folder.checkpoints).steps()),
         variants={SAVED_MODEL: saved_model} | others,
     )
 

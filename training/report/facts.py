@@ -81,7 +81,7 @@ def lineage(data: ReportData) -> Html:
     settings = data.settings
     train, val = f"{data.train_images:,}", f"{len(data.val_images):,}"
     rows: list[tuple[str, object]] = [
-        ("code", element("code", settings.code_version)),
+        ("code", element("code", " → ".join(settings.code_versions))),
         ("data", f"{train} training and {val} validation images of {len(data.classes):,} classes"),
         ("data digest", element("code", settings.data_digest)),
         ("started", _time(settings.started_at)),

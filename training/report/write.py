@@ -1,4 +1,4 @@
-"""Writes a run's `report.html`."""
+"""Writes a run's `report.html` and its model card."""
 
 from __future__ import annotations
 
@@ -9,28 +9,44 @@ from training.data.prepared import PreparedData
 from training.errors import RunFolderError
 from training.evaluation.predictions import predict_all, write_predictions
 from training.progress import Bars
+from training.report.card import model_card
 from training.report.data import gather, settings_for
 from training.report.page import render
 from training.run.folder import RunFolder
 from training.signature import ONNX
 
 
-def write_report(folder: RunFolder, data: PreparedData) -> Path:
+def write_report(folder: RunFolder, data: PreparedData, *, pictures: bool = True) -> Path:
     """Write the page, whole or not at all, and return where it is.
 
-    Raises RunFolderError when the folder is no run of this data or can't be written.
+    Without `pictures`, no image of the data is in it. Raises RunFolderError when the folder is no
+    run of this data or can't be written.
     """
-    text = render(gather(folder, data))
-    partial = folder.report.with_name(f"{folder.report.name}.partial")
+    return _write(folder.report, render(gather(folder, data, pictures=pictures)))
+
+
+def write_card(folder: RunFolder, data: PreparedData) -> Path:
+    """Write the model card of a finished run, whole or not at all, and return where it is.
+
+    Raises RunFolderError as `write_report` does, and for a run that isn't finished.
+    """
+    facts = gather(folder, data)
+    if facts.result is None or facts.predictions is None:
+        raise RunFolderError(f"{folder.path}: isn't finished, so there is no model to describe")
+    return _write(folder.card, model_card(facts, facts.result, facts.predictions))
+
+
+def _write(path: Path, text: str) -> Path:
+    partial = path.with_name(f"{path.name}.partial")
     try:
         with partial.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(folder.report)
+        partial.replace(path)
     except OSError as error:
-        raise RunFolderError(f"{folder.report}: {error.strerror or error}") from None
-    return folder.report
+        raise RunFolderError(f"{path}: {error.strerror or error}") from None
+    return path
 
 
 def predict_if_missing(folder: RunFolder, data: PreparedData, bars: Bars) -> None:

@@ -2,6 +2,8 @@
 
 - `checkpoints/step-00000400/state.npz`: weights, optimizer, average: one array a variable
 - `checkpoints/step-00000400/meta.json`: the position in the run, and the SHA-256 of state.npz
+- `checkpoints/step-00000400.replaced/`: what a step had before it was saved again; it counts where
+  a kill between two renames left nothing else of the step
 
 Knows arrays and positions, nothing of TensorFlow.
 """
@@ -14,6 +16,7 @@ import re
 import shutil
 import zipfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -28,7 +31,8 @@ KEEP = 2
 
 _STATE = "state.npz"
 _META = "meta.json"
-_FOLDER = re.compile(r"step-(\d{8,})")
+_FOLDER = re.compile(r"step-(\d{8,})(\.replaced)?")
+_REPLACED = ".replaced"
 
 Arrays = Mapping[str, NDArray[np.generic]]
 
@@ -64,34 +68,40 @@ class Checkpoints:
     def __init__(self, folder: Path, *, keep: int = KEEP) -> None:
         self._folder = folder
         self._keep = keep
+        self._damaged: set[int] = set()
 
     def steps(self) -> list[int]:
         """Return the steps there are checkpoints of, oldest first; nothing is read."""
         if not self._folder.is_dir():
             return []
         matches = (_FOLDER.fullmatch(item.name) for item in self._folder.iterdir())
-        return sorted(int(match[1]) for match in matches if match)
+        return sorted({int(match[1]) for match in matches if match})
 
     def save(self, position: Position, arrays: Arrays, *, top1: float | None) -> None:
         """Write a checkpoint of `position`; afterwards remove those no longer kept.
 
-        Raises CheckpointError when it can't be written, on a full disk for example; those that
-        were there stay, and nothing is left of it.
+        A kill at any moment costs nothing that was there, of the same step either. Raises
+        CheckpointError when it can't be written, on a full disk for example; those that were there
+        stay, and nothing is left of it.
         """
-        target = self._path(position.step)
+        target = self._target(position.step)
         partial = target.with_name(f"{target.name}.partial")
+        replaced = _aside(target)
         try:
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
             _write(partial, position, arrays, top1)
-            shutil.rmtree(target, ignore_errors=True)
+            if target.exists():
+                shutil.rmtree(replaced, ignore_errors=True)
+                target.rename(replaced)
             partial.rename(target)
             _folder_to_disk(self._folder)
         # When a disk is full, zipfile can't close its archive either, which is a ValueError then.
         except (OSError, ValueError) as error:
             shutil.rmtree(partial, ignore_errors=True)
             raise self._not_written(target, error) from None
-        self._prune()
+        self._damaged.discard(position.step)
+        self._prune(position.step)
 
     def _not_written(self, target: Path, error: OSError | ValueError) -> CheckpointError:
         reason = error.strerror if isinstance(error, OSError) else str(error)
@@ -127,6 +137,7 @@ class Checkpoints:
                 return self.load(step), problems
             except CheckpointError as error:
                 problems.append(str(error))
+                self._damaged.add(step)
         if problems:
             raise CheckpointError(
                 f"no checkpoint in {self._folder} can be read ({problems[0]}); "
@@ -139,17 +150,33 @@ class Checkpoints:
         return best_of(self._scores())
 
     def _scores(self) -> dict[int, float | None]:
+        """Return those of the checkpoints that say what they are."""
         scores: dict[int, float | None] = {}
         for step in self.steps():
-            try:
+            with suppress(CheckpointError):
                 scores[step] = self._meta(step).top1
-            except CheckpointError:
-                scores[step] = None
         return scores
 
-    def _prune(self) -> None:
-        for step in superfluous(self._scores(), self._keep):
-            shutil.rmtree(self._path(step), ignore_errors=True)
+    def _prune(self, saved: int) -> None:
+        """Remove what isn't kept, never the one just saved, and tidy up after kills.
+
+        A damaged one counts as none. It goes once there is a newer one; until then it stays for
+        people to look at.
+        """
+        scores = self._scores()
+        for step in self._damaged & scores.keys():
+            del scores[step]
+        damaged = {step for step in self.steps() if step < saved} - scores.keys()
+        gone = {*superfluous(scores, self._keep), *damaged} - {saved}
+        for step in self.steps():
+            target = self._target(step)
+            if not target.exists():
+                with suppress(OSError):
+                    _aside(target).rename(target)
+            else:
+                shutil.rmtree(_aside(target), ignore_errors=True)
+            if step in gone:
+                shutil.rmtree(target, ignore_errors=True)
 
     def _meta(self, step: int) -> Meta:
         path = self._path(step) / _META
@@ -164,7 +191,18 @@ class Checkpoints:
         return meta
 
     def _path(self, step: int) -> Path:
+        """Return where the step is to be read."""
+        target = self._target(step)
+        aside = _aside(target)
+        return aside if aside.exists() and not target.exists() else target
+
+    def _target(self, step: int) -> Path:
         return self._folder / f"step-{step:08}"
+
+
+def _aside(target: Path) -> Path:
+    """Return where a step's checkpoint lies while another one takes its place."""
+    return target.with_name(f"{target.name}{_REPLACED}")
 
 
 def best_of(scores: Mapping[int, float | None]) -> int | None:

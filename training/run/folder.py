@@ -7,6 +7,7 @@
 - `export/`: SavedModel, model.onnx, classes.json: what is published
 - `predictions.npz`: what the export answers for each validation image
 - `report.html`: all of this as a page
+- `MODEL_CARD.md`: what goes along with the model, where `report --card` was asked for
 - `result.json`: written when the export has been checked: the run is finished
 - `published.json`: the stores that have it, and under which version
 """
@@ -22,6 +23,7 @@ import msgspec
 from training.errors import RunFolderError
 from training.evaluation.evaluate import Scores
 from training.outlook.machine import Machine
+from training.progress import Bars
 from training.settings import Recipe, differences
 from training.variants.settings import Quantization
 
@@ -41,7 +43,11 @@ class Initial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What decides the weights (mode to recipe), and where it ran."""
+    """What decides the weights (mode to recipe), and where it ran.
+
+    `resumed_with` are the versions of the code that went on with it, where they are others than the
+    one before; runs of older versions have none.
+    """
 
     format: int = FORMAT
     mode: str
@@ -52,6 +58,12 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     started_at: str
     initial: Initial | None = None
+    resumed_with: tuple[str, ...] = ()
+
+    @property
+    def code_versions(self) -> tuple[str, ...]:
+        """Return the versions of the code that worked on the run, in order."""
+        return (self.code_version, *self.resumed_with)
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +102,7 @@ class RunFolder:
         self.export = path / "export"
         self.predictions = path / "predictions.npz"
         self.report = path / "report.html"
+        self.card = path / "MODEL_CARD.md"
         self.lock = path / "run.lock"
         self._settings = path / "settings.json"
         self._result = path / "result.json"
@@ -127,6 +140,27 @@ class RunFolder:
     def add_publication(self, publication: Publication) -> None:
         """Record one more published version."""
         _write(self._published, [*self.publications(), publication])
+
+
+def begin_or_resume(folder: RunFolder, wanted: RunSettings, bars: Bars) -> RunSettings:
+    """Return the settings of the run in the folder, which begins where there is none.
+
+    That other code goes on with it than began it is said, and written down. Raises RunFolderError
+    for another run than the one in the folder.
+    """
+    existing = folder.settings()
+    if existing is None:
+        folder.write_settings(wanted)
+        bars.say(f"run folder: {folder.path}")
+        return wanted
+    check_same_run(folder.path, existing, wanted)
+    before, now = existing.code_versions[-1], wanted.code_version
+    if before == now or folder.result() is not None:
+        return existing
+    bars.say(f"going on with code {now}; what this run has done so far is of code {before}")
+    resumed = msgspec.structs.replace(existing, resumed_with=(*existing.resumed_with, now))
+    folder.write_settings(resumed)
+    return resumed
 
 
 def check_same_run(folder: Path, old: RunSettings, new: RunSettings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -27,6 +27,7 @@ Train = Callable[[list[str]], int]
 
 _STOPPED = {128 + number: number for number in (signal.SIGINT, signal.SIGTERM)}
 _LOOK_EVERY_S = 0.5
+_PROGRAM = (sys.executable, "-m", "training")
 
 
 def search(
@@ -38,7 +39,7 @@ def search(
     done isn't trained again; one that was interrupted goes on. One that fails is noted with its
     exit code, and the others follow. Raises Interrupted when a trial is stopped by a signal.
     """
-    train = train or _train
+    train = train or train_apart
     out.mkdir(parents=True, exist_ok=True)
     outcomes: list[Outcome] = []
     for number, trial in enumerate(plan, start=1):
@@ -56,21 +57,24 @@ def search(
     return lines_of(outcomes)
 
 
-def _train(arguments: list[str]) -> int:
+def train_apart(arguments: list[str], *, program: Sequence[str] = _PROGRAM) -> int:
     """Train in a process of its own: what TensorFlow was told for one run doesn't fit the next.
 
-    It is told to stop when this one is, and waited for: it writes a checkpoint first.
+    It is told to stop when this one is, and waited for: it writes a checkpoint first. However it
+    ends then, before it could listen or when it was done already, the exit code tells the signal.
+    The main thread's only.
     """
-    command = [sys.executable, "-m", "training", *arguments]
-    with listen() as stop, subprocess.Popen(command) as process:
+    with listen() as stop, subprocess.Popen([*program, *arguments]) as process:
         told = False
         while True:
             try:
-                return process.wait(timeout=_LOOK_EVERY_S)
+                code = process.wait(timeout=_LOOK_EVERY_S)
+                break
             except subprocess.TimeoutExpired:
                 if stop and not told:
                     process.send_signal(signal.SIGTERM)
                     told = True
+    return code if stop.signal_number is None else 128 + stop.signal_number
 
 
 def _write(path: Path, content: bytes) -> None:

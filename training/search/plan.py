@@ -73,4 +73,6 @@ def _trial(file: Path, name: str, shared: dict[str, Any], own: dict[str, Any]) -
         raise UsageError(f"{where}: give a holdout, such as 0.1, in [{_SHARED}] or there")
     if job.run is not None or job.store is not None:
         raise UsageError(f"{where}: run and store aren't for trials")
-    return Trial(name, dict(own), recipe, msgspec.structs.replace(job, export=False))
+    # Without an export there is nothing to make variants of, which a preset may ask for.
+    job = msgspec.structs.replace(job, export=False, variants=None)
+    return Trial(name, dict(own), recipe, job)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader
 
+from training.data.holdout import trained_rows
 from training.data.prepared import Split
 from training.data.stratified import stratified_rows
 from training.progress import Bar
@@ -17,12 +18,16 @@ from training.signature import INPUT
 BATCH_SIZE = 8
 
 
-def calibration_images(split: Split, count: int, *, seed: int) -> NDArray[np.uint8]:
+def calibration_images(
+    split: Split, count: int, *, seed: int, holdout: float = 0.0
+) -> NDArray[np.uint8]:
     """Return images uint8 [M, 64, 64, 3] of all classes alike: `count`, cut to whole batches.
 
-    A split of less than a batch is returned as it is.
+    None of the part that is held out of training: recipes are compared on those. A split of less
+    than a batch is returned as it is.
     """
-    rows = stratified_rows(split.labels, count, np.random.default_rng(seed))
+    among = trained_rows(split, holdout)
+    rows = among[stratified_rows(split.labels[among], count, np.random.default_rng(seed))]
     if len(rows) > BATCH_SIZE:
         rows = rows[: len(rows) // BATCH_SIZE * BATCH_SIZE]
     return np.ascontiguousarray(split.images[rows])

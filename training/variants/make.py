@@ -28,16 +28,18 @@ def make_variants(
     bars: Bars,
     *,
     quantization: Quantization,
+    holdout: float,
 ) -> dict[str, Scores]:
     """Write variants of the folder's `model.onnx`, and return their scores by file.
 
-    Label i of the data means the output `outputs[i]`. Raises ExportError for a network that has no
-    such variant, or whose variant answers NaN.
+    Label i of the data means the output `outputs[i]`; `holdout` is the part of the training images
+    that the network wasn't trained on. Raises ExportError for a network that has no such variant,
+    or whose variant answers NaN.
     """
     found = {}
     for name in names:
         file = folder / file_of(name)
-        _make(name, file, data, bars, quantization)
+        _make(name, file, data, bars, quantization=quantization, holdout=holdout)
         found[file.name] = measure_onnx(file, data, outputs, bars)
     return found
 
@@ -54,13 +56,17 @@ def _make(
     target: Path,
     data: PreparedData,
     bars: Bars,
+    *,
     quantization: Quantization,
+    holdout: float,
 ) -> None:
     source = target.with_name(ONNX)
     partial = target.with_name(f"{target.name}.partial")
     try:
         if name == "int8":
-            images = calibration_images(data.train, quantization.images, seed=quantization.seed)
+            images = calibration_images(
+                data.train, quantization.images, seed=quantization.seed, holdout=holdout
+            )
             quantize(source, partial, images, quantization, bars)
         else:
             halve(source, partial)

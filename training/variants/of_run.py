@@ -31,7 +31,7 @@ def add_to_run(
     What is published already stays as it is. Raises RunFolderError for a run that isn't finished
     or is of other data, ExportError where the variant can't be made.
     """
-    settings_for(folder, data)
+    settings = settings_for(folder, data)
     result = folder.result()
     if result is None or not (folder.export / ONNX).is_file():
         raise RunFolderError(
@@ -39,7 +39,15 @@ def add_to_run(
             f"checkpoint: python -m training export {folder.path}"
         )
     outputs = outputs_of(read_classes(folder.export), data.classes)
-    found = make_variants([name], folder.export, data, outputs, bars, quantization=quantization)
+    found = make_variants(
+        [name],
+        folder.export,
+        data,
+        outputs,
+        bars,
+        quantization=quantization,
+        holdout=settings.recipe.holdout,
+    )
     result = with_variants(result, found, quantization)
     folder.write_result(result)
     return result

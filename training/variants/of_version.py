@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from model_store import Lineage, Manifest, StoreError, open_store
+from model_store.gate import POINTS
 from training import origin
 from training.classes import read_classes
 from training.conversion.convert import UNKNOWN
@@ -29,13 +30,15 @@ def add_to_version(
     data: PreparedData,
     bars: Bars,
     *,
+    gate: float | None = POINTS,
     opener: OpenStore = open_store,
 ) -> tuple[Publication, dict[str, Scores]]:
     """Publish the version once more with the variant; return that, and what was measured.
 
     A published version doesn't change: the new one names it as its parent and has its lineage.
-    Raises DataError for data that it wasn't trained on, ShelfError where the store can't be used,
-    ExportError where the variant can't be made.
+    `gate` is that of `ModelStore.publish`. Raises DataError for data that it wasn't trained on,
+    ShelfError where the store can't be used or refuses, ExportError where the variant can't be
+    made.
     """
     with pulled(ref, lambda _: True, bars, opener=opener) as folder:
         store = opener(ref.store)
@@ -43,7 +46,15 @@ def add_to_version(
         _check_data(ref, manifest, data)
         outputs = outputs_of(read_classes(folder), data.classes)
         measured = {ONNX: measure_onnx(folder / ONNX, data, outputs, bars)}
-        measured |= make_variants([name], folder, data, outputs, bars, quantization=quantization)
+        measured |= make_variants(
+            [name],
+            folder,
+            data,
+            outputs,
+            bars,
+            quantization=quantization,
+            holdout=_holdout(manifest.lineage),
+        )
         transfer = TransferBar(bars)
         try:
             published = store.publish(
@@ -54,6 +65,8 @@ def add_to_version(
                 lineage=_lineage(manifest, name, quantization),
                 self_test=known_answers(folder),
                 progress=transfer,
+                gate=gate,
+                say=bars.say,
             )
         except StoreError as error:
             raise PublishError(f"{ref}: not published with {file_of(name)}: {error}") from None
@@ -70,6 +83,12 @@ def _check_data(ref: VersionRef, manifest: Manifest, data: PreparedData) -> None
             f"{ref} is trained and measured on data of the digest {known[:12]}, this has "
             f"{data.digest[:12]}; give the same data"
         )
+
+
+def _holdout(lineage: Lineage) -> float:
+    """Return the part of the training images that the version wasn't trained on, as it says."""
+    part = lineage.hyperparameters.get("holdout")
+    return float(part) if isinstance(part, int | float) and 0.0 <= part < 1.0 else 0.0
 
 
 def _lineage(manifest: Manifest, name: VariantName, quantization: Quantization) -> Lineage:

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_store import ModelStore, StoreError, open_store
-from model_store.commands import resolve
 from training.backend import tf
 from training.classes import read_classes
 from training.errors import ShelfError, WeightsError
@@ -45,7 +44,7 @@ def find_version(url: str, model: str, which: str, *, opener: OpenStore = open_s
     """Return the version that a number, a label or `latest` means. Raises ShelfError."""
     try:
         store = opener(url)
-        return VersionRef(store.url, model, resolve(store.catalog(model), which))
+        return VersionRef(store.url, model, store.catalog(model).resolve(which))
     except StoreError as error:
         raise ShelfError(str(error)) from None
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from training.errors import UsageError
+from training.modes.choose import check_mode
 from training.modes.cluster import (
     Address,
     Cluster,
@@ -19,7 +23,8 @@ from training.modes.cluster import (
     local_cluster,
     read_place,
 )
-from training.modes.parameter_server_run import Size, check_recipe, size_of
+from training.modes.cluster_processes import LocalProcesses
+from training.modes.parameter_server_run import Size, size_of
 from training.settings import Job, Recipe
 
 CLUSTER = {"chief": ["a:1"], "worker": ["b:1", "c:1"], "ps": ["[fe80::1]:2222"]}
@@ -109,7 +114,22 @@ def test_the_size_comes_from_the_options_or_from_the_variable() -> None:
         size_of(Job(), None)
 
 
+def test_workers_share_the_cores_that_this_process_may_use(tmp_path: Path) -> None:
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        processes = LocalProcesses(local_cluster(workers=1, servers=1), tmp_path)
+    finally:
+        os.sched_setaffinity(0, before)
+    processes.start(Task("worker", 0))
+    try:
+        (worker,) = psutil.Process().children()
+        assert worker.environ()["TF_NUM_INTRAOP_THREADS"] == "1"
+    finally:
+        processes.close()
+
+
 def test_xla_is_refused_where_variables_are_elsewhere() -> None:
-    check_recipe(Recipe())
-    with pytest.raises(UsageError, match="--xla"):
-        check_recipe(Recipe(xla=True))
+    check_mode(Job(mode="ps", workers=2), Recipe())
+    with pytest.raises(UsageError, match="--xla: XLA can't read variables of other machines"):
+        check_mode(Job(mode="ps", workers=2), Recipe(xla=True, deterministic=False))

@@ -17,10 +17,10 @@ import pytest
 from model_store import open_store
 from tests.eventually import eventually
 from tests.namespaces import Host, connected_hosts, needs_hosts, ssh_between
+from tests.training.running import small_network
 from training.run.checkpoints import Checkpoints
 
-ROOT = Path(__file__).parents[3]
-RECIPE = ["--epochs", "1", "--steps-per-epoch", "12", "--batch-size", "4", "--seed", "5"]
+RECIPE = ["--epochs", "1", "--steps-per-epoch", "120", "--batch-size", "4", "--seed", "5"]
 RECIPE += ["--precision", "float32", "--checkpoint-every", "1"]
 START_S = 240
 STOP_S = 30
@@ -47,7 +47,7 @@ class Cluster:
         process = self.here.start(
             [*command, *arguments],
             cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            env=small_network(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )

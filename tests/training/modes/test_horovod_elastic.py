@@ -18,10 +18,12 @@ import pytest
 
 from tests.eventually import eventually
 from tests.namespaces import Host, connected_hosts, needs_hosts, ssh_between
+from tests.training.running import small_network
 from training.errors import ProcessLost, UsageError
 from training.memory import REMEMBER_EVERY_STEPS, Remembering
 from training.model import Architecture
-from training.modes.horovod_discovery import Crowd, Discovery, crowd_of
+from training.modes.horovod_crowd import Crowd, crowd_of, hosts_now
+from training.modes.horovod_discovery import Discovery
 from training.modes.horovod_messages import Ended
 from training.modes.horovod_verdict import RankEnd, elastic_error_of, loss_of
 from training.position import Position
@@ -31,8 +33,7 @@ from training.run.metrics_log import MetricsLog, TrainLine
 from training.settings import Job
 from training.trainee import make_trainee
 
-ROOT = Path(__file__).parents[3]
-STEPS = 60
+STEPS = 5000
 RECIPE = ["--epochs", "1", "--steps-per-epoch", str(STEPS), "--batch-size", "4", "--seed", "5"]
 RECIPE += ["--precision", "float32", "--checkpoint-every", "5"]
 START_S = 240
@@ -102,7 +103,7 @@ def _started(
     process = host.start(
         command,
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=small_network(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
@@ -163,7 +164,7 @@ def test_discovery_that_fails_is_named_with_what_it_says(
     tmp_path: Path, command: str, complaint: str
 ) -> None:
     with pytest.raises(UsageError, match=complaint):
-        Discovery(str(_program(tmp_path, command))).find_available_hosts_and_slots()
+        hosts_now(str(_program(tmp_path, command)))
 
 
 def test_an_elastic_job_says_who_may_take_part(tmp_path: Path) -> None:
@@ -179,12 +180,16 @@ def test_an_elastic_job_says_who_may_take_part(tmp_path: Path) -> None:
         (Job(elastic=True, discovery="x"), "--elastic needs --discovery PROGRAM and --max N"),
         (Job(elastic=True, discovery="x", max=2, hosts="a:1"), "leave --hosts out"),
         (Job(elastic=True, discovery="x", max=2, min=3), "--min 3 is more than --max 2"),
-        (Job(elastic=True, discovery="/nowhere/x", max=2), "--discovery /nowhere/x: "),
     ],
 )
 def test_an_elastic_job_that_cant_be_is_refused(job: Job, complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
         crowd_of(job)
+
+
+def test_a_discovery_program_that_isnt_there_is_named() -> None:
+    with pytest.raises(UsageError, match="--discovery /nowhere/x: "):
+        hosts_now("/nowhere/x")
 
 
 def _end(rank: int, exit_code: int, report: Ended | None = None) -> RankEnd:

@@ -1,8 +1,7 @@
-"""Whole commands with two Horovod ranks of ResNet-50: published, stopped, killed, gone on with."""
+"""Whole commands with two Horovod ranks: published, stopped, killed, gone on with."""
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -16,11 +15,11 @@ import pytest
 
 from model_store import open_store
 from tests.eventually import eventually
+from tests.training.running import small_network
 from training.run.checkpoints import Checkpoints
 
-ROOT = Path(__file__).parents[3]
-STEPS = 8
-RECIPE = ["--epochs", "2", "--steps-per-epoch", "4", "--batch-size", "4", "--seed", "5"]
+STEPS = 80
+RECIPE = ["--epochs", "2", "--steps-per-epoch", "40", "--batch-size", "4", "--seed", "5"]
 RECIPE += ["--precision", "float32", "--checkpoint-every", "1", "--resolution", "32@0,64@0.5"]
 START_S = 240
 
@@ -35,7 +34,7 @@ def started(folder: Path, data: Path, *arguments: str) -> Iterator[subprocess.Po
     process = subprocess.Popen(
         command,
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=small_network(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -9,7 +9,7 @@ import pytest
 
 from training.errors import Interrupted, ProcessLost
 from training.modes.horovod_messages import Ended
-from training.modes.horovod_verdict import RankEnd, error_of
+from training.modes.horovod_verdict import RankEnd, elastic_error_of, error_of
 
 RUN = Path("runs/x-1")
 
@@ -100,6 +100,31 @@ def test_a_run_stopped_before_its_ranks_could_hear_it_is_no_loss() -> None:
     error = error_of([end(1, -15), end(0, -15)], RUN, signal.SIGTERM)
     assert isinstance(error, Interrupted)
     assert error.exit_code == 143
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        pytest.param([end(1, -9), end(0)], id="one was lost on the way"),
+        pytest.param([end(1), end(0)], id="all got to the end"),
+        pytest.param([end(1), end(0, -9, ended_by_us=True)], id="the rest was ended"),
+        pytest.param(
+            [end(0), reported(1, "lost", 1, lost_peer=True)], id="one noticed that others left"
+        ),
+    ],
+)
+def test_an_elastic_run_that_gets_to_its_end_has_no_error(ends: list[RankEnd]) -> None:
+    assert elastic_error_of(ends, RUN, None) is None
+
+
+def test_an_elastic_run_whose_export_or_publishing_fails_says_so() -> None:
+    ends = [end(1, -9), end(1), reported(0, "can't publish there", 7)]
+    error = elastic_error_of(ends, RUN, None)
+    assert error is not None
+    assert (str(error), error.exit_code) == ("rank 0 on a: can't publish there", 7)
+    killed = elastic_error_of([end(1), end(0, -9)], RUN, None)
+    assert isinstance(killed, ProcessLost)
+    assert "rank 0 on a was killed by SIGKILL" in str(killed)
 
 
 def test_only_what_others_cant_go_on_after_is_a_failure() -> None:

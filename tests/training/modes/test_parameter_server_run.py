@@ -18,10 +18,10 @@ import pytest
 from model_store import open_store
 from tests.eventually import eventually
 from tests.namespaces import Host, connected_hosts, needs_hosts
+from tests.training.running import small_network
 from training.modes.cluster import Address, Cluster, Place, Task
 from training.run.checkpoints import Checkpoints
 
-ROOT = Path(__file__).parents[3]
 START_S = 150
 TRAINING = [sys.executable, "-m", "training"]
 
@@ -56,8 +56,7 @@ def started(
 ) -> Iterator[Running]:
     """A command of ours, on a host if given; killed at the latest when the block ends."""
     command = [*TRAINING, *arguments]
-    environment = {name: text for name, text in os.environ.items() if name != "TF_CONFIG"}
-    environment["PYTHONPATH"] = str(ROOT)
+    environment = {name: text for name, text in small_network().items() if name != "TF_CONFIG"}
     if config is not None:
         environment["TF_CONFIG"] = config.text()
     folder.mkdir(exist_ok=True)
@@ -85,7 +84,7 @@ def train(run: Path, data: Path, *options: str) -> list[str]:
 
 
 HERE = ["--workers", "2", "--servers", "2", "--threads", "1"]
-LONG = ["--steps-per-epoch", "500"]
+LONG = ["--steps-per-epoch", "20000"]
 
 
 def newest_step(run: Path) -> int:
@@ -181,7 +180,7 @@ def test_a_lost_server_stops_the_run_which_goes_on_from_its_checkpoint_until_it_
     assert "the same command goes on from the newest checkpoint" in last_line
     stopped_at = newest_step(run)
     with started(train(run, drawn, *HERE, *LONG), tmp_path) as running:
-        running.says(f"resuming after step {stopped_at} of 500")
+        running.says(f"resuming after step {stopped_at} of 20000")
         reaches(run, stopped_at + 2, running)
         stops(running, signal.SIGTERM)
     assert newest_step(run) >= stopped_at + 2

@@ -43,6 +43,14 @@ def test_the_settings_say_over_how_much_a_job_is_spread(job: Job, spread: Spread
     assert spread_of(job) == spread
 
 
+def test_an_elastic_job_is_spread_over_as_many_devices_as_it_may_have(tmp_path: Path) -> None:
+    program = tmp_path / "hosts.sh"
+    program.write_text("#!/bin/sh\necho a:2\necho b:2\n")
+    program.chmod(0o755)
+    job = Job(mode="horovod-cluster", elastic=True, discovery=str(program), max=8)
+    assert spread_of(job) == Spread(devices=8, hosts=2, parts=8)
+
+
 def test_a_dry_run_tells_the_plan_and_leaves_nothing(
     drawn: Path,
     tmp_path: Path,
@@ -80,6 +88,13 @@ def test_a_dry_run_in_words_has_every_setting(
         (["--batch-size", "500"], (3, "200 training images don't fill a batch of 500")),
         (["--mode", "horovod"], (2, "--processes")),
         (["--xla"], (2, "--no-deterministic")),
+        (["--mode", "ps", "--workers", "2", "--xla"], (2, "--xla: XLA can't read variables")),
+        (["--freeze", "backbone"], (2, "give --init-from as well")),
+        (["--mode", "horovod-cluster", "--elastic"], (2, "--elastic needs --discovery")),
+        (
+            ["--mode=horovod-cluster", "--elastic", "--max=2", "--discovery=/nowhere/x"],
+            (2, "--discovery /nowhere/x: "),
+        ),
     ],
 )
 def test_a_dry_run_refuses_what_a_run_would_refuse(

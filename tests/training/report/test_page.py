@@ -19,7 +19,7 @@ from training.evaluation.predictions import Collector, Predictions, write_predic
 from training.outlook.machine import Machine
 from training.report.data import ReportData, Sizes, gather
 from training.report.page import render
-from training.report.write import predict_if_missing, write_report
+from training.report.write import predict_if_missing, write_card, write_report
 from training.run.folder import Publication, Result, RunFolder, RunSettings
 from training.run.metrics_log import EvalLine, Line, MetricsLog, TrainLine
 from training.settings import Recipe
@@ -288,17 +288,52 @@ def prepared(folder: Path) -> PreparedData:
     )
 
 
-def test_a_run_folder_is_gathered_as_it_was_written(tmp_path: Path) -> None:
-    folder, data = RunFolder(tmp_path / "run"), prepared(tmp_path)
+def test_a_page_without_pictures_has_no_image_and_all_of_the_words() -> None:
+    page = render(msgspec.structs.replace(RUN, pictures=False))
+    assert "<img" in render(RUN)
+    assert "<img" not in page
+    assert set(Page(page).words.split()) == set(Page(render(RUN)).words.split())
+
+
+def finished(path: Path) -> RunFolder:
+    """A folder that holds what a page and a card are made of."""
+    folder = RunFolder(path)
     folder.write_settings(RUN.settings)
-    log = MetricsLog(folder.metrics, clock=lambda: 0.0)
-    lines: list[Line] = [*RUN.trained, *RUN.evaluated]
-    for line in lines:
-        log.write(line)
     assert RUN.result is not None
     assert RUN.predictions is not None
     folder.write_result(RUN.result)
     write_predictions(folder.predictions, RUN.predictions)
+    return folder
+
+
+def test_a_model_card_says_how_good_every_class_is_and_what_it_is_taken_for(
+    tmp_path: Path,
+) -> None:
+    folder = finished(tmp_path / "run")
+    text = write_card(folder, prepared(tmp_path)).read_text()
+    assert RUN.result is not None
+    for file, scores in RUN.result.variants.items():
+        assert f"| `{file}` | {scores.top1:.2%} |" in text
+    assert "| class 3 | class 9 | 4 | 0 |" in text
+    assert "| class 3 | `n00000003` | 5 | 20% | class 9 |" in text
+    assert text.count("| `n0") == CLASSES
+    widths = {line.count("|") for line in text.split("## Every class")[1].splitlines() if line}
+    assert widths == {0, 6}, "a table with rows of different lengths"
+
+
+def test_there_is_no_card_of_a_run_that_is_not_finished(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.write_settings(RUN.settings)
+    with pytest.raises(RunFolderError, match="isn't finished"):
+        write_card(folder, prepared(tmp_path))
+
+
+def test_a_run_folder_is_gathered_as_it_was_written(tmp_path: Path) -> None:
+    folder, data = finished(tmp_path / "run"), prepared(tmp_path)
+    log = MetricsLog(folder.metrics, clock=lambda: 0.0)
+    lines: list[Line] = [*RUN.trained, *RUN.evaluated]
+    for line in lines:
+        log.write(line)
     folder.checkpoints.joinpath("step-00001000").mkdir(parents=True)
     folder.checkpoints.joinpath("step-00001000", "state.npz").write_bytes(b"x" * 1000)
     folder.export.joinpath("variables").mkdir(parents=True)

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -163,6 +165,59 @@ def test_saving_the_same_step_again_replaces_it(tmp_path: Path) -> None:
     checkpoints = saved(tmp_path, 4)
     checkpoints.save(Position(step=4, evaluated_step=4), ARRAYS, top1=0.5)
     assert checkpoints.load(4).position.evaluated_step == 4
+
+
+def test_a_kill_while_a_step_is_saved_again_never_costs_the_step(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.training.programs.killed_saves", str(tmp_path)],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[3],
+    )
+    deaths, losses = map(int, done.stdout.split())
+    assert deaths > 5
+    assert losses == 0
+
+
+def test_what_a_kill_between_two_renames_left_is_read_and_then_replaced(tmp_path: Path) -> None:
+    checkpoints = saved(tmp_path, 2, 4)
+    (tmp_path / "step-00000004").rename(tmp_path / "step-00000004.replaced")
+    assert checkpoints.steps() == [2, 4]
+    newest, problems = checkpoints.newest()
+    assert newest is not None
+    assert (newest.position.step, problems) == (4, [])
+    checkpoints.save(Position(step=4, evaluated_step=4), ARRAYS, top1=None)
+    assert checkpoints.load(4).position.evaluated_step == 4
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["step-00000002", "step-00000004"]
+
+
+@pytest.mark.parametrize("name", ["state.npz", "meta.json"])
+def test_damaged_checkpoints_that_seem_newer_never_cost_the_one_just_saved(
+    tmp_path: Path, name: str
+) -> None:
+    saved(tmp_path, 10, 20)
+    empty(tmp_path / "step-00000020" / name)
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    newest, _ = checkpoints.newest()
+    assert newest is not None
+    assert newest.position.step == 10
+    for step in (15, 25):
+        checkpoints.save(Position(step=step), ARRAYS, top1=None)
+        assert checkpoints.load(step).position.step == step
+    assert checkpoints.steps() == [25]
+
+
+@pytest.mark.parametrize("name", ["state.npz", "meta.json"])
+def test_damaged_checkpoints_take_no_place_of_those_that_are_kept(
+    tmp_path: Path, name: str
+) -> None:
+    saved(tmp_path, 10, 20)
+    empty(tmp_path / "step-00000020" / name)
+    checkpoints = Checkpoints(tmp_path, keep=2)
+    checkpoints.newest()
+    checkpoints.save(Position(step=25), ARRAYS, top1=None)
+    assert checkpoints.steps() == [10, 25]
 
 
 def test_of_equally_good_checkpoints_the_later_is_best() -> None:

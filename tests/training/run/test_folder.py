@@ -1,8 +1,10 @@
+import json
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from tests.training.fakes import RecordedBars
 from training.errors import RunFolderError
 from training.evaluation.evaluate import Scores
 from training.position import Position
@@ -12,11 +14,12 @@ from training.run.folder import (
     Result,
     RunFolder,
     RunSettings,
+    begin_or_resume,
     check_same_run,
 )
 from training.run.locking import Locked, lock
 from training.run.metrics_log import EvalLine, MetricsLog, TrainLine
-from training.settings import Recipe
+from training.settings import Job, Recipe
 
 SETTINGS = RunSettings(
     mode="single",
@@ -62,6 +65,35 @@ def test_a_run_is_the_same_wherever_and_whenever_it_goes_on(tmp_path: Path) -> N
     check_same_run(tmp_path, SETTINGS, changed(host="there", started_at="later"))
 
 
+def test_a_run_that_other_code_goes_on_with_says_so_and_remembers_it(
+    tmp_path: Path, bars: RecordedBars
+) -> None:
+    folder = RunFolder(tmp_path / "run")
+    assert begin_or_resume(folder, SETTINGS, bars) == SETTINGS
+    assert begin_or_resume(folder, SETTINGS, bars) == SETTINGS
+    assert bars.lines == [f"run folder: {folder.path}"]
+    for code in ("def", "def", "abc"):
+        begin_or_resume(folder, changed(code_version=code), bars)
+    settings = folder.settings()
+    assert settings is not None
+    assert settings.code_versions == ("abc", "def", "abc")
+    assert bars.lines[1:] == [
+        "going on with code def; what this run has done so far is of code abc",
+        "going on with code abc; what this run has done so far is of code def",
+    ]
+    folder.write_result(RESULT)
+    assert begin_or_resume(folder, changed(code_version="new"), bars) == settings
+
+
+def test_settings_of_before_code_was_remembered_are_read(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.write_settings(SETTINGS)
+    facts = json.loads((tmp_path / "settings.json").read_text())
+    del facts["resumed_with"]
+    (tmp_path / "settings.json").write_text(json.dumps(facts))
+    assert folder.settings() == SETTINGS
+
+
 @pytest.mark.parametrize(
     ("other", "message"),
     [
@@ -88,14 +120,34 @@ def test_one_process_at_a_time_holds_a_lock(tmp_path: Path) -> None:
 def test_without_a_name_an_unfinished_run_goes_on_and_a_finished_one_is_left_alone(
     tmp_path: Path,
 ) -> None:
-    recipe = Recipe()
-    first = choose("quick", recipe, runs=tmp_path)
-    assert first == tmp_path / "quick-1"
-    RunFolder(first).write_settings(SETTINGS)
-    assert choose("quick", recipe, runs=tmp_path) == first
-    assert choose("quick", Recipe(epochs=99), runs=tmp_path) == tmp_path / "quick-2"
-    RunFolder(first).write_result(RESULT)
-    assert choose("quick", recipe, runs=tmp_path) == tmp_path / "quick-2"
+    def chosen(job: Job | None = None, recipe: Recipe | None = None, digest: str = "0" * 64) -> str:
+        found = choose(
+            "quick", job or Job(), recipe or Recipe(), runs=tmp_path, digest=lambda _: digest
+        )
+        return found.name
+
+    assert chosen() == "quick-1"
+    RunFolder(tmp_path / "quick-1").write_settings(SETTINGS)
+    assert chosen() == "quick-1"
+    assert chosen(recipe=Recipe(epochs=99)) == "quick-2"
+    assert chosen(digest="f" * 64) == "quick-2"
+    assert chosen(Job(mode="ps", workers=1)) == "quick-2"
+    RunFolder(tmp_path / "quick-2").write_settings(changed(mode="horovod", world_size=2))
+    assert chosen(Job(mode="horovod", processes=2)) == "quick-2"
+    assert chosen(Job(mode="horovod", processes=3)) == "quick-3"
+    RunFolder(tmp_path / "quick-1").write_result(RESULT)
+    assert chosen() == "quick-3"
+
+
+def test_the_data_of_a_run_without_a_name_is_prepared_only_where_it_decides(
+    tmp_path: Path,
+) -> None:
+    def never(job: Job) -> str:
+        raise AssertionError(job.data)
+
+    RunFolder(tmp_path / "quick-1").write_settings(SETTINGS)
+    other = Recipe(epochs=99)
+    assert choose("quick", Job(), other, runs=tmp_path, digest=never) == tmp_path / "quick-2"
 
 
 def train_line(step: int) -> TrainLine:

@@ -1,16 +1,21 @@
 """A search whose trials train nothing: they write what training would have written."""
 
 import json
+import os
+import signal
+import threading
 from pathlib import Path
 
 import pytest
 
+from tests.eventually import eventually
 from tests.training.fakes import RecordedBars
 from training.errors import Interrupted, UsageError
 from training.run.metrics_log import EvalLine, MetricsLog, TrainLine
-from training.search.command import search
+from training.search.command import search, train_apart
 from training.search.outcome import training_s
 from training.search.plan import read_plan
+from training.settings import Job, job_from
 
 PLAN = """
 [all]
@@ -102,6 +107,41 @@ def test_a_stopped_trial_ends_the_search_with_its_code(
         search(read_plan(plan), tmp_path / "out", "stems", bars, train=trainings)
     assert caught.value.exit_code == 143
     assert len(trainings.arguments) == 1
+
+
+def test_what_a_preset_makes_of_an_export_is_not_asked_of_trials(tmp_path: Path) -> None:
+    preset = tmp_path / "mine.toml"
+    preset.write_text('variants = "int8"\nholdout = 0.1\n')
+    file = tmp_path / "plan.toml"
+    file.write_text(f'[all]\npreset = "{preset}"\n[try.a]\n')
+    (trial,) = read_plan(file)
+    assert job_from({"export": trial.job.export, "variants": trial.job.variants}) == Job(
+        export=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "code"),
+    [
+        pytest.param("", 143, id="it dies of the signal while it starts"),
+        pytest.param("trap 'exit 0' TERM; ", 143, id="it is done already"),
+        pytest.param("trap 'exit 143' TERM; ", 143, id="it writes a checkpoint"),
+    ],
+)
+def test_a_signal_ends_the_search_whatever_the_trial_makes_of_it(
+    tmp_path: Path, told: str, code: int
+) -> None:
+    begun = tmp_path / "begun"
+    script = f"{told}echo > {begun}; while :; do sleep 0.05; done"
+
+    def tell() -> None:
+        eventually(begun.exists, within_s=30, what="the trial's process")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    telling = threading.Thread(target=tell)
+    telling.start()
+    assert train_apart([], program=["bash", "-c", script]) == code
+    telling.join()
 
 
 @pytest.mark.parametrize(
