@@ -3,6 +3,7 @@
 #   docker build --target service  -t hotshelf-service .
 #   docker build --target training -t hotshelf-training .
 #
+#   make release        # fills ./shelf with the models that come along
 #   docker run -p 8000:8000 -v "$PWD/shelf:/shelf" hotshelf-service
 #   docker run -v "$PWD/shelf:/shelf" -v "$PWD/data:/data" hotshelf-training \
 #       train --preset tiny-imagenet-cpu --data /data/tiny-imagenet-200.zip --store file:///shelf

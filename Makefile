@@ -16,36 +16,36 @@ LOADTEST := .venv/loadtest/bin/python
 
 INSTALL = -m pip install --quiet --disable-pip-version-check --require-hashes -r
 
-run first-model: export HOTSHELF_STORE := $(HOTSHELF_STORE)
-run first-model: export HOTSHELF_MODEL := $(HOTSHELF_MODEL)
+run release: export HOTSHELF_STORE := $(HOTSHELF_STORE)
+run: export HOTSHELF_MODEL := $(HOTSHELF_MODEL)
 run: export HOTSHELF_PORT := $(PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check train data loadtest horovod format lock clean
+.PHONY: help run release test check train data loadtest horovod format lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  PORT=8000 HOTSHELF_STORE=file:///… or az://… HOTSHELF_MODEL=resnet50 are honoured by run."
 
-run: .venv/service/.installed  ## serve predictions on http://127.0.0.1:8000 (PORT=), training a first model if the shelf is empty
+run: .venv/service/.installed  ## serve predictions on http://127.0.0.1:8000 (PORT=); an empty shelf gets the release first
 	@if $(SERVICE) tools/shelf_is_empty.py; then \
-		echo "The shelf at $(HOTSHELF_STORE) is empty. Training a first model on generated images;"; \
-		echo "this takes a few minutes, once. 'make data' and 'make train' make a real one."; \
-		$(MAKE) --no-print-directory first-model; \
+		echo "The shelf at $(HOTSHELF_STORE) is empty; it gets the models that come with Hotshelf."; \
+		$(MAKE) --no-print-directory release; \
 	fi
 	@exec $(SERVICE) -m service
 
-.PHONY: first-model
-first-model: .venv/training/.installed
-	@$(TRAINING) -m training train --preset quickstart --run runs/first-model \
-		--store "$(HOTSHELF_STORE)" --model "$(HOTSHELF_MODEL)"
+release: .venv/service/.installed  ## publish the models that come with Hotshelf to the shelf
+	@set -e; for version in release/*/; do \
+		$(SERVICE) -m model_store publish "$$version" --data "$$version/manifest.json" --label production \
+			--model "$(HOTSHELF_MODEL)"; \
+	done
 
 data: .venv/training/.installed  ## download Tiny ImageNet and prepare it, or take a local copy (DATA=path)
 	@$(TRAINING) -m training data $(if $(DATA),--from "$(DATA)",--download)
 
 train: .venv/training/.installed  ## train on Tiny ImageNet and publish to the shelf (ARGS='--epochs 5 …')
-	@$(TRAINING) -m training train --preset tiny-imagenet-cpu --store "$(HOTSHELF_STORE)" $(ARGS)
+	@$(TRAINING) -m training train --preset cpu-2h --store "$(HOTSHELF_STORE)" $(ARGS)
 
 loadtest: .venv/loadtest/.installed .venv/service/.installed  ## two minutes of load with a verdict (PORT=, ARGS='--users 64 …', ARGS=--web)
 	@$(LOADTEST) -m loadtest run --url http://127.0.0.1:$(PORT) \

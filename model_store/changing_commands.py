@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -14,21 +16,40 @@ from model_store.catalog import Catalog
 from model_store.console import Console
 from model_store.conversion import converted
 from model_store.errors import InvalidVersion, StoreError
-from model_store.manifest import Lineage, Manifest, SelfTest, Signature
+from model_store.manifest import FileEntry, Lineage, Manifest, SelfTest, Signature
 from model_store.names import check_label
 from model_store.os_errors import os_edge
 from model_store.store import ModelStore
 
 REFUSED_EXIT_CODE = 2
 
+_Fact = TypeVar("_Fact")
+
 
 class Data(msgspec.Struct, frozen=True):
-    """What `publish --data` reads; a manifest.json has these keys among others."""
+    """What `publish --data` reads; a manifest.json has these keys among others.
+
+    `files` are those of the version that a manifest is of, of which the folder may have a part.
+    """
 
     signature: Signature
     metrics: dict[str, dict[str, float]]
     lineage: Lineage
     self_test: SelfTest | msgspec.UnsetType = msgspec.UNSET
+    files: tuple[FileEntry, ...] = ()
+
+    def of_part(self, folder: Path) -> Data:
+        """Return what it says of the files that were brought to the folder."""
+        left_out = {file.name for file in self.files if not (folder / file.name).exists()}
+        tested = self.self_test
+        if isinstance(tested, SelfTest):
+            tested = msgspec.structs.replace(tested, answers=_without(left_out, tested.answers))
+        metrics = _without(left_out, self.metrics)
+        return msgspec.structs.replace(self, metrics=metrics, self_test=tested)
+
+
+def _without(names: Collection[str], facts: Mapping[str, _Fact]) -> dict[str, _Fact]:
+    return {name: fact for name, fact in facts.items() if name not in names}
 
 
 def publish(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
@@ -83,7 +104,7 @@ def _publish(
     with os_edge("reading", data):
         text = data.read_bytes()
     try:
-        facts = msgspec.json.decode(text, type=Data)
+        facts = msgspec.json.decode(text, type=Data).of_part(folder)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidVersion(f"{data}: {error}") from error
     compared: list[str] = []

@@ -1,7 +1,8 @@
 """Exit with 0 if the shelf is a local folder without any version of the model, else with 1.
 
-`make run` asks before it publishes the release that comes with Hotshelf. Nobody's Azure store is ever written to unasked, and
-a shelf that can't be read is left to the service, which says what is wrong with it.
+`make run` asks before it publishes the release that comes with Hotshelf. Nobody's Azure store is
+ever written to unasked, and a shelf that can't be read is left to the service, which says what is
+wrong with it.
 """
 
 from __future__ import annotations

@@ -267,6 +267,33 @@ def test_data_that_says_too_little_is_refused(run: Run, folder: Path, tmp_path: 
     assert (answer.code, "missing required field `inputs`" in answer.err) == (2, True)
 
 
+def test_a_part_of_a_version_is_published_with_the_manifest_that_was_pulled_with_it(
+    shelf: Run, folder: Path, data: Path, tmp_path: Path
+) -> None:
+    (folder / "model.int8.onnx").write_bytes(b"the smaller one")
+    facts = json.loads(data.read_text())
+    facts["metrics"]["model.int8.onnx"] = {"top1": 0.6}
+    (tmp_path / "both.json").write_text(json.dumps(facts))
+    whole = shelf("publish", folder, "--data", tmp_path / "both.json", "--json").json
+    part = tmp_path / "part"
+    files = ["--file", "model.int8.onnx", "--file", "classes.json"]
+    assert shelf("pull", whole["version"], part, *files).code == 0
+    again = shelf("publish", part, "--data", part / "manifest.json", "--json").json
+    assert whole["metrics"].keys() == {"model.onnx", "model.int8.onnx"}
+    assert again["metrics"] == {"model.int8.onnx": {"top1": 0.6}}
+    assert [file["name"] for file in again["files"]] == ["classes.json", "model.int8.onnx"]
+
+
+def test_metrics_of_a_file_that_nobody_has_are_a_mistake(
+    shelf: Run, folder: Path, data: Path
+) -> None:
+    facts = json.loads(data.read_text())
+    facts["metrics"]["modle.onnx"] = {"top1": 0.6}
+    data.write_text(json.dumps(facts))
+    answer = shelf("publish", folder, "--data", data)
+    assert (answer.code, "modle.onnx" in answer.err) == (2, True)
+
+
 def worse(data: Path) -> Path:
     facts = json.loads(data.read_text())
     facts["metrics"]["model.onnx"]["top1"] = 0.55

@@ -1,0 +1,80 @@
+"""What a stranger gets from `make run`: models that come with Hotshelf, and what they answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from model_store import ModelStore, open_store
+from tests.system.running import ROOT, Service, service
+
+RELEASE = sorted((ROOT / "release").glob("[0-9]*"), key=lambda path: int(path.name))
+MOST_BYTES = 80_000_000
+MOST_MEMORY_MB = 300.0
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
+    """A shelf that `make release` has filled."""
+    url = f"file://{tmp_path_factory.mktemp('release')}/shelf"
+    subprocess.run(
+        ["make", "--no-print-directory", "release"],
+        cwd=ROOT,
+        env=os.environ | {"HOTSHELF_STORE": url, "HOTSHELF_MODEL": "resnet50"},
+        check=True,
+        timeout=120,
+    )
+    return open_store(url)
+
+
+@pytest.fixture(scope="module")
+def running(shelf: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with service(shelf.url, tmp_path_factory.mktemp("service")) as found:
+        yield found
+
+
+def test_the_release_is_two_versions_that_are_small_enough_to_be_cloned(shelf: ModelStore) -> None:
+    assert [entry.version for entry in shelf.catalog("resnet50").versions] == [1, 2]
+    assert sum(shelf.manifest("resnet50", version).size_bytes for version in (1, 2)) <= MOST_BYTES
+    assert [shelf.verify("resnet50", version) for version in (1, 2)] == [(), ()]
+
+
+@pytest.mark.parametrize("folder", RELEASE, ids=lambda path: str(path.name))
+def test_a_released_version_is_described_and_loses_no_point_by_being_int8(folder: Path) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    metrics = manifest["metrics"]
+    int8, fp32 = metrics["model.int8.onnx"], metrics["model.onnx"]
+    assert int8["top1"] >= fp32["top1"] - 0.01
+    assert int8["calibration_error"] <= 0.03
+    card = (folder / "MODEL_CARD.md").read_text()
+    assert f"| `model.int8.onnx` | {int8['top1']:.2%} |" in card
+    for heading in ("## Intended use", "## Licence", "## Every class", "## What it confuses"):
+        assert heading in card
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize(
+    ("photo", "label"), [("espresso", "espresso"), ("tabby-cat", "tabby")], ids=["coffee", "cat"]
+)
+def test_a_photo_is_among_its_five_best_guesses(
+    running: Service, photo: str, label: str, version: int
+) -> None:
+    image = (ROOT / "examples" / f"{photo}.jpg").read_bytes()
+    answer = running.predict(image, params={"version": str(version)})
+    assert answer.headers["Model-Version"] == str(version)
+    assert label in [each["label"] for each in answer.json()]
+
+
+def test_both_versions_run_as_int8_within_the_memory_that_is_promised(running: Service) -> None:
+    state = running.get("/console/state")
+    assert {each["variant"] for each in state["versions"] if each["state"] == "AVAILABLE"} == {
+        "model.int8.onnx"
+    }
+    assert running.memory_mb() <= MOST_MEMORY_MB
