@@ -43,22 +43,30 @@ class Follower:
         self._look = threading.Event()
         self._settle = threading.Event()
         self._describe = threading.Event()
+        self._settler: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin, with a look at the store."""
-        for name, loop in (
-            ("follower", self._keep_looking),
-            ("settler", self._keep_settling),
-            ("describer", self._keep_describing),
-        ):
-            threading.Thread(target=loop, name=name, daemon=True).start()
+        _, self._settler, _ = [
+            _thread(name, loop)
+            for name, loop in (
+                ("follower", self._keep_looking),
+                ("settler", self._keep_settling),
+                ("describer", self._keep_describing),
+            )
+        ]
 
-    def stop(self) -> None:
-        """Let what is going on be the last."""
+    def stop(self, *, within_s: float = 0.0) -> None:
+        """Let what is going on be the last; wait so long for a version that is being loaded.
+
+        Python can't end in good order while ONNX Runtime loads a model in a thread.
+        """
         self._stopping = True
         self._look.set()
         self._settle.set()
         self._describe.set()
+        if self._settler is not None:
+            self._settler.join(within_s)
 
     def look_now(self) -> None:
         """Look at the store without waiting for the next time."""
@@ -94,6 +102,12 @@ class Follower:
             self._describe.wait()
             self._describe.clear()
             _survive(lambda: self._facts.update(self._source.catalog))
+
+
+def _thread(name: str, loop: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=loop, name=name, daemon=True)
+    thread.start()
+    return thread
 
 
 def step_back() -> None:

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from model_store import VersionCache, open_store
@@ -233,6 +234,9 @@ def _trace(batch: Batch, took_s: float) -> None:
         )  # fmt: skip
 
 
+# Less than the supervisor waits for this process to end.
+LOADING_STOP_S = 5.0
+
 # A lane that has a batch to start waits for Python's lock no longer than this.
 SWITCH_S = 0.0001
 
@@ -272,7 +276,7 @@ async def serve(settings: Settings) -> int:
     server = await listen(socket_path(Path(settings.run_dir)), engine.handle)
     follower.start()
     await stop.wait()
-    follower.stop()
+    await asyncio.to_thread(partial(follower.stop, within_s=LOADING_STOP_S))
     server.close()
     engine.close()
     return 1 if engine.broken else 0

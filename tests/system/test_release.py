@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from model_store import ModelStore, open_store
+from tests.eventually import eventually
 from tests.system.running import ROOT, Service, service
 
 RELEASE = sorted((ROOT / "release").glob("[0-9]*"), key=lambda path: int(path.name))
@@ -37,6 +38,11 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
 @pytest.fixture(scope="module")
 def running(shelf: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with service(shelf.url, tmp_path_factory.mktemp("service")) as found:
+        eventually(
+            lambda: list(found.states().values()) == ["AVAILABLE"] * 2,
+            within_s=30,
+            what="both versions are served",
+        )
         yield found
 
 
@@ -60,16 +66,11 @@ def test_a_released_version_is_described_and_loses_no_point_by_being_int8(folder
 
 
 @pytest.mark.parametrize("version", [1, 2])
-@pytest.mark.parametrize(
-    ("photo", "label"), [("espresso", "espresso"), ("tabby-cat", "tabby")], ids=["coffee", "cat"]
-)
-def test_a_photo_is_among_its_five_best_guesses(
-    running: Service, photo: str, label: str, version: int
-) -> None:
-    image = (ROOT / "examples" / f"{photo}.jpg").read_bytes()
-    answer = running.predict(image, params={"version": str(version)})
+def test_what_the_documentation_shows_is_what_a_photo_gets(running: Service, version: int) -> None:
+    photo = (ROOT / "examples" / "espresso.jpg").read_bytes()
+    answer = running.predict(photo, params={"version": str(version)})
     assert answer.headers["Model-Version"] == str(version)
-    assert label in [each["label"] for each in answer.json()]
+    assert answer.json()[0]["label"] == "espresso"
 
 
 def test_both_versions_run_as_int8_within_the_memory_that_is_promised(running: Service) -> None:
