@@ -11,7 +11,7 @@ from pathlib import Path
 from service.settings import Settings, SettingsError
 from service.supervisor import CannotStart, local_url, run_service
 
-EXAMPLE = "red-striped-triangle.jpg"
+EXAMPLE = "espresso.jpg"
 
 EPILOG = """\
 Settings are environment variables; --print-config lists them with their values and meanings.
