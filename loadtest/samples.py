@@ -14,7 +14,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 MOST = 200
 SIDE = 64
 
-# Encodings that keep every pixel, and those that applications really send.
+# Encodings that keep every pixel, for small images, and sizes that applications really send.
 _FORMATS = ("PNG", "WEBP", "GIF", "BMP", "TIFF")
 _SIZES = (224, 800)
 
@@ -30,7 +30,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Samples:
-    """Encoded images, of which the `plain` are the files as they are, and 64×64 pixels."""
+    """Encoded images, of which the `plain` are the files as they are, and 64×64 pixels.
+
+    The `mixed` also have other sizes, and every format at least once.
+    """
 
     plain: tuple[Sample, ...]
     mixed: tuple[Sample, ...]
@@ -62,16 +65,23 @@ def read_samples(folder: Path) -> Samples:
     if not paths:
         raise FileNotFoundError(f"no images ({', '.join(SUFFIXES)}) under {folder}")
     plain, mixed, pixels = [], [], []
+    formats = _shared_out(_FORMATS, min(len(paths), MOST))
     for number, path in enumerate(paths[:MOST]):
         data = path.read_bytes()
         name = str(path.relative_to(folder))
         image = _open(path)
         plain.append(Sample(name, data))
-        mixed += [plain[-1], _in_format(name, image, _FORMATS[number % len(_FORMATS)])]
-        mixed.append(_in_size(name, image, _SIZES[number % len(_SIZES)]))
+        mixed += [plain[-1], _in_size(name, image, _SIZES[number % len(_SIZES)])]
         small = ImageOps.fit(image, (SIDE, SIDE), Image.Resampling.BILINEAR)
+        mixed += [_in_format(name, small, kind) for kind in formats[number]]
         pixels.append(Sample(f"{name} as pixels", small.tobytes(), is_pixels=True))
     return Samples(tuple(plain), tuple(mixed), tuple(pixels))
+
+
+def _shared_out(formats: tuple[str, ...], images: int) -> list[list[str]]:
+    """Return the formats of each image: one, or more where there are fewer images than formats."""
+    given = [formats[number % len(formats)] for number in range(max(images, len(formats)))]
+    return [given[number::images] for number in range(images)]
 
 
 def _open(path: Path) -> Image.Image:
@@ -85,7 +95,7 @@ def _open(path: Path) -> Image.Image:
 def _in_format(name: str, image: Image.Image, kind: str) -> Sample:
     buffer = io.BytesIO()
     image.save(buffer, kind, **({"lossless": True} if kind == "WEBP" else {}))
-    return Sample(f"{name} as {kind}", buffer.getvalue())
+    return Sample(f"{name} as small {kind}", buffer.getvalue())
 
 
 def _in_size(name: str, image: Image.Image, side: int) -> Sample:
