@@ -40,12 +40,14 @@ class Publisher(Scenario):
     def on_start(self) -> None:
         """Bring the newest version here."""
         self._published: list[str] = []
+        self._publishing: gevent.Greenlet | None = None
         self._folder = Path(tempfile.mkdtemp(prefix="hotshelf-publisher-"))
         self._original = self.available_versions()[-1:]
         self._shelf("pull", "latest", str(self._folder / "version"))
 
     def on_stop(self) -> None:
-        """Leave the shelf with the versions it had."""
+        """Leave the shelf with the versions it had, and see that none comes later."""
+        self._note_published()
         for version in reversed(self._published):
             self._shelf("delete", version, "--yes")
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -59,12 +61,12 @@ class Publisher(Scenario):
     def publish(self) -> None:
         """Publish a copy and see it served."""
         folder = self._folder / "version"
-        made = self._shelf("publish", str(folder), "--data", str(folder / "manifest.json"))
-        if made is None:
-            return
-        version = str(made["version"])
-        self._published.append(version)
-        if self._is_served(version):
+        # Apart, so that the end of the run can't come between a version and the note of it.
+        self._publishing = gevent.spawn(
+            self._shelf, "publish", str(folder), "--data", str(folder / "manifest.json")
+        )
+        version = self._note_published()
+        if version is not None and self._is_served(version):
             sample = self.samples.one_plain()
             self.ask(
                 inference.ask_json(
@@ -72,6 +74,16 @@ class Publisher(Scenario):
                 ),
                 "/v2 versions/N/infer (just published)",
             )
+
+    def _note_published(self) -> str | None:
+        """Wait for what is being published, note it for the end, and return its version."""
+        made = None if self._publishing is None else self._publishing.get()
+        self._publishing = None
+        if made is None:
+            return None
+        version = str(made["version"])
+        self._published.append(version)
+        return version
 
     def _is_served(self, version: str) -> bool:
         until_s = time.monotonic() + _LOADED_WITHIN_S
