@@ -7,31 +7,12 @@ import pytest
 
 from model_store import open_store
 from tests.tiny_model import write_version
+from tests.training.made_up_run import RESULT, SCORES, SETTINGS
 from training.classes import write_classes
 from training.cli import main
 from training.data.layout import ClassName
-from training.evaluation.evaluate import Scores
-from training.run.folder import Result, RunFolder, RunSettings
+from training.run.folder import RunFolder
 from training.run.locking import lock
-from training.settings import Recipe
-
-SETTINGS = RunSettings(
-    mode="single",
-    world_size=1,
-    data_digest="d" * 64,
-    recipe=Recipe(precision="float32"),
-    code_version="abc",
-    host="here",
-    started_at="2026-01-01T00:00:00+00:00",
-)
-SCORES = Scores(images=10, loss=1.5, top1=0.5, top5=0.75)
-RESULT = Result(
-    step=30,
-    finished_at="2026-01-01T01:00:00+00:00",
-    variants={"saved_model.pb": SCORES, "model.onnx": SCORES},
-    max_difference=0.0,
-    agreement=1.0,
-)
 
 
 @pytest.fixture
