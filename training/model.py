@@ -15,7 +15,7 @@ import numpy as np
 
 from imaging import CHANNELS, SIDE
 from training.backend import keras
-from training.normalisation import AverageMoments, GlobalNormalisation
+from training.normalisation import AverageMoments, FusedNormalisation, GlobalNormalisation
 from training.precision import ComputePrecision
 
 Stem = Literal["imagenet", "stride2", "full"]
@@ -93,7 +93,7 @@ class _Builder:
     ) -> None:
         self._policy = precision
         self._seed = seed
-        self._norm: Callable[..., Any] = keras.layers.BatchNormalization
+        self._norm: Callable[..., Any] = FusedNormalisation
         if average_moments is not None:
             self._norm = functools.partial(GlobalNormalisation, average_moments)
         self._seeds = 0

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from training.backend import keras
+from training.normalisation import FusedNormalisation
 
 _FLOAT32 = 4
 
@@ -76,14 +77,14 @@ def _macs(layer: Any) -> int:
 def _kept_bytes(layer: Any) -> int:
     """Return the bytes an image that the gradient of this layer needs kept.
 
-    Keras normalises in float32 whatever the precision, and its gradient needs the input; that of a
-    ReLU needs its output, which is the next convolution's input too; padding makes a copy for a
-    convolution to keep.
+    The gradient of a normalisation needs its input, in float32 unless a fused kernel does it; that
+    of a ReLU needs its output, which is the next convolution's input too; padding makes a copy for
+    a convolution to keep.
     """
     elements = math.prod(layer.output.shape[1:])
     width = 2 if layer.compute_dtype == "bfloat16" else _FLOAT32
     if isinstance(layer, keras.layers.BatchNormalization):
-        return elements * _FLOAT32
+        return elements * (width if type(layer) is FusedNormalisation else _FLOAT32)
     if isinstance(
         layer, (keras.layers.ReLU, keras.layers.ZeroPadding2D, keras.layers.MaxPooling2D)
     ):
