@@ -2,9 +2,9 @@
 
     python -m benchmarks.training_speed [--batch-size 32] [--rounds 7] [--steps 12] [--json]
 
-Both sides train the same ResNet-50 at the same precision, with the same batches from the same
-`tf.data` pipeline, SGD with Nesterov momentum, weight decay, label smoothing, warm-up and cosine,
-and both tell loss and accuracy. Ours is what `python -m training train` runs between evaluations:
+Both sides train the same ResNet-50, theirs of Keras' own layers, at the same precision, with the
+same batches from the same `tf.data` pipeline, SGD with Nesterov momentum, weight decay, label
+smoothing, warm-up and cosine, and both tell loss and accuracy. Ours is what `python -m training train` runs between evaluations:
 the real trainer with its progress, its log and its look at signals each step, without a moving
 average of the weights, of which `fit` has none here. Theirs is `compile` and
 `fit(verbose=0)` with SGD(weight_decay) and a LearningRateSchedule, and nothing else but a callback
@@ -38,6 +38,7 @@ from training.data.batches import Batches
 from training.data.pipeline import training_dataset
 from training.data.prepared import PreparedData, Split
 from training.model import Architecture, build_model
+from training.normalisation import FusedNormalisation
 from training.modes.single import SingleMode
 from training.outlook.machine import this_machine
 from training.position import Position
@@ -137,13 +138,22 @@ def ours(recipe: Recipe, split: Split, folder: Path) -> Side:
     return train
 
 
+def _plain(layer: Any) -> Any:
+    kind = type(layer)
+    if isinstance(layer, FusedNormalisation):
+        kind = keras.layers.BatchNormalization
+    return kind.from_config(layer.get_config())
+
+
 def theirs(recipe: Recipe, split: Split) -> Side:
     """Return what trains so many steps by `fit` and tells the time of those counted."""
-    architecture = Architecture(classes=CLASSES, stem=recipe.stem)
-    model = build_model(
-        architecture,
-        precision="mixed_bfloat16" if recipe.precision == "mixed_bfloat16" else "float32",
-        seed=recipe.seed,
+    model = keras.models.clone_model(
+        build_model(
+            Architecture(classes=CLASSES, stem=recipe.stem),
+            precision="mixed_bfloat16" if recipe.precision == "mixed_bfloat16" else "float32",
+            seed=recipe.seed,
+        ),
+        clone_function=_plain,
     )
     peak = scaled_rate(recipe.learning_rate, recipe.batch_size)
     model.compile(
