@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-RESULTS = "benchmarks/results/scaling_one_thread.json"
+RESULTS = "benchmarks/results/scaling.json"
 
 
 def test_the_predicted_table_has_the_numbers_of_the_file_that_it_names() -> None:
