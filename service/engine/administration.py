@@ -44,15 +44,19 @@ from service.settings import PREFIX, Serve
 
 log = logging.getLogger(__name__)
 
+# A change is answered when this service follows it too, which a store that was just there for the
+# change seldom keeps waiting for.
+LOOK_S = 2.0
+
 
 class Following(Protocol):
     """What follows the store, as far as changes need it."""
 
-    def look_now(self) -> None:
-        """Look at the store without waiting for the next time."""
+    def look_now(self, *, within_s: float) -> None:
+        """Look at the store, and wait so long for the end of that."""
 
-    def retry_now(self) -> None:
-        """Look at the store now, and try versions again that failed."""
+    def retry_now(self, *, within_s: float) -> None:
+        """Look at the store, wait so long for the end of that, and try again what failed."""
 
 
 class Administration:
@@ -97,7 +101,10 @@ class Administration:
             raise StoreUnavailable(f"nothing was changed: {error}") from error
         if change is not None:
             log.info("%s asked for %s", by, change)
-            self._follower.look_now()
+            if isinstance(change, LoadVersion | Reload):
+                self._follower.retry_now(within_s=LOOK_S)
+            else:
+                self._follower.look_now(within_s=LOOK_S)
         return _state(catalog)
 
     def _answer(self, request: Administer) -> Reply:
@@ -124,8 +131,6 @@ class Administration:
             case UnloadVersion(version):
                 self._check_not_pinned()
                 return store.unload(model, version, by=by)
-            case Reload():
-                self._follower.retry_now()
         return store.catalog(model)
 
     def _move(self, change: MoveLabel, by: str) -> Catalog:

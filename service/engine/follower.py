@@ -41,6 +41,9 @@ class Follower:
         self._poll_s = poll_s
         self._stopping = False
         self._look = threading.Event()
+        self._looked = threading.Condition()
+        self._looks_begun = 0
+        self._looks_ended = 0
         self._settle = threading.Event()
         self._describe = threading.Event()
         self._settler: threading.Thread | None = None
@@ -68,19 +71,31 @@ class Follower:
         if self._settler is not None:
             self._settler.join(within_s)
 
-    def look_now(self) -> None:
-        """Look at the store without waiting for the next time."""
-        self._look.set()
+    def look_now(self, *, within_s: float = 0.0) -> None:
+        """Look at the store without waiting for the next time.
 
-    def retry_now(self) -> None:
-        """Look at the store now, and try versions again that failed."""
+        Waits so long, at most, until a look that began after this call is over: the manager wants
+        by then what the store wanted when this was called.
+        """
+        with self._looked:
+            next_look = self._looks_begun + 1
+            self._look.set()
+            self._looked.wait_for(lambda: self._looks_ended >= next_look, within_s)
+
+    def retry_now(self, *, within_s: float = 0.0) -> None:
+        """Look at the store as `look_now` does, and try versions again that failed."""
         self._manager.retry()
-        self._look.set()
+        self.look_now(within_s=within_s)
 
     def _keep_looking(self) -> None:
         while not self._stopping:
-            self._look.clear()
+            with self._looked:
+                self._look.clear()
+                self._looks_begun += 1
             _survive(self._follow)
+            with self._looked:
+                self._looks_ended = self._looks_begun
+                self._looked.notify_all()
             self._settle.set()
             self._describe.set()
             spread = random.uniform(-POLL_JITTER, POLL_JITTER)  # noqa: S311 - no secret

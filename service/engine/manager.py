@@ -136,7 +136,9 @@ class VersionManager:
         """Return the state of every known version, ascending."""
         with self._changed:
             return tuple(
-                VersionStatus(each.version, each.state, each.error, _variant(each))
+                VersionStatus(
+                    each.version, each.state, each.error, _variant(each), each.failures
+                )
                 for _, each in sorted(self._versions.items())
             )
 

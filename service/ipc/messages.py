@@ -189,13 +189,15 @@ class Answer:
 class VersionStatus(msgspec.Struct, frozen=True):
     """One version as TensorFlow Serving names states; `error` says why it isn't available.
 
-    `variant` is the model file that is loaded, "" while none is.
+    `variant` is the model file that is loaded, "" while none is; `failures` how many tries to load
+    it have failed since it was last available.
     """
 
     version: int
     state: str
     error: str = ""
     variant: str = ""
+    failures: int = 0
 
 
 class EngineState(_Json, frozen=True):

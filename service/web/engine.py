@@ -12,6 +12,7 @@ import msgspec
 
 from service.changes import Change, ShelfState
 from service.correlation import current
+from service.errors import DeadlineExceeded
 from service.facts import VersionFacts
 from service.ipc.client import EngineClient
 from service.ipc.messages import (
@@ -69,6 +70,10 @@ class Engine(Protocol):
 
     def statistics(self) -> tuple[VersionStatistics, ...]:
         """Return what was counted for each version since the engine started, ascending."""
+
+    def pause(self, seconds: float) -> None:
+        """Wait while other requests go on; raises DeadlineExceeded when the request's time is over.
+        """
 
     def in_thread(self, work: Callable[[], T]) -> T:
         """Do work that takes long enough to hold up other requests somewhere it doesn't."""
@@ -139,6 +144,12 @@ class RemoteEngine:
     def statistics(self) -> tuple[VersionStatistics, ...]:
         """Ask the engine, through which the requests of all workers go."""
         return cast("Statistics", wait_for(self._client.request(AskStatistics()))).versions
+
+    def pause(self, seconds: float) -> None:
+        """Have the event loop come back later."""
+        if time.monotonic() + seconds > deadline():
+            raise DeadlineExceeded("no answer in time: it goes on, but isn't waited for any longer")
+        wait_for(asyncio.sleep(seconds))
 
     def in_thread(self, work: Callable[[], T]) -> T:
         """Run `work` in the event loop's thread pool while other requests go on."""

@@ -21,6 +21,11 @@ def committed() -> dict[str, Any]:
     return content
 
 
+def on_cores() -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(page.CORES.read_text("utf-8"))
+    return content
+
+
 def made_up(servers: list[str] = SERVERS) -> dict[str, Any]:
     """Results of ever slower servers, the last of which has no p99 at 8 connections."""
     figures: dict[str, dict[str, float]] = {}
@@ -49,7 +54,7 @@ def made_up(servers: list[str] = SERVERS) -> dict[str, Any]:
 
 def test_the_committed_page_is_what_the_committed_results_make() -> None:
     written = page.PAGE.read_bytes()
-    assert page.rewritten(written.decode(), committed()).encode() == written
+    assert page.rewritten(written.decode(), committed(), on_cores()).encode() == written
 
 
 @pytest.mark.parametrize("name", ["performance-rates.svg", "performance-latency.svg"])
@@ -143,7 +148,7 @@ def test_each_server_has_a_colour_of_its_own_which_the_legend_shows() -> None:
 
 def test_a_page_without_markers_is_refused() -> None:
     with pytest.raises(ValueError, match="needs the lines"):
-        page.rewritten("# A page\n", committed())
+        page.rewritten("# A page\n", committed(), on_cores())
 
 
 def bars_of(chart: str) -> list[ET.Element]:

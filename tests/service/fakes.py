@@ -10,7 +10,7 @@ import numpy as np
 
 from service.changes import Change, ShelfState
 from service.correlation import Correlation, current
-from service.errors import ServiceError, VersionNotFound
+from service.errors import DeadlineExceeded, ServiceError, VersionNotFound
 from service.facts import Origin, VersionFacts
 from service.ipc.messages import (
     Answer,
@@ -89,6 +89,8 @@ class FakeEngine:
         )
 
         self.counted: tuple[VersionStatistics, ...] = ()
+        # What the versions are after each pause.
+        self.upcoming: list[tuple[VersionStatus, ...]] = []
 
     def infer(self, images: Images, ref: VersionRef = DEFAULT) -> Answer:
         self._check()
@@ -121,6 +123,11 @@ class FakeEngine:
     def statistics(self) -> tuple[VersionStatistics, ...]:
         self._check()
         return self.counted
+
+    def pause(self, seconds: float) -> None:
+        if not self.upcoming:
+            raise DeadlineExceeded("nothing more will happen")
+        self.versions = self.upcoming.pop(0)
 
     def in_thread(self, work: Callable[[], T]) -> T:
         self.threaded += 1

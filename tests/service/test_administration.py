@@ -30,10 +30,12 @@ class Following:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def look_now(self) -> None:
+    def look_now(self, *, within_s: float) -> None:
+        assert within_s > 0
         self.asked.append("look")
 
-    def retry_now(self) -> None:
+    def retry_now(self, *, within_s: float) -> None:
+        assert within_s > 0
         self.asked.append("retry")
 
 

@@ -129,6 +129,17 @@ def test_a_surprise_does_not_end_the_following(
     assert manager.default == 2
 
 
+def test_a_look_that_is_waited_for_has_seen_what_was_there_before(
+    store: Moody, manager: VersionManager, follower: Follower, loader: Loader, tmp_path: Path
+) -> None:
+    wait_for(manager, 1)
+    publish(store, make_folder(tmp_path / "3"))
+    store.label(MODEL, "production", 3)
+    follower.look_now(within_s=SOON_S)
+    assert 3 in [each.version for each in manager.status()]
+    loader.go_on.set()
+
+
 def test_what_failed_is_tried_again_when_told_to(
     store: Moody, manager: VersionManager, follower: Follower, loader: Loader
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from flask.testing import FlaskClient
 
@@ -199,6 +200,41 @@ def test_load_and_unload_are_changes_by_whoever_holds_the_token(
     response = admin.post(url, headers=ADMIN, **arguments)
     assert response.status_code == 200
     assert engine.changes == [("ada", change)]
+
+
+LOADING, AVAILABLE = VersionStatus(4, "LOADING"), VersionStatus(4, "AVAILABLE")
+
+
+@pytest.mark.parametrize("body", [{}, {"parameters": {"version": 4}}])
+def test_load_is_answered_when_the_version_is_loaded(
+    admin: FlaskClient, engine: FakeEngine, body: object
+) -> None:
+    engine.versions = (LOADING,)
+    engine.upcoming = [(LOADING,), (AVAILABLE,)]
+    response = admin.post("/v2/repository/models/resnet50/load", headers=ADMIN, json=body)
+    assert response.status_code == 200
+    assert engine.upcoming == []
+
+
+def test_load_says_why_a_version_cannot_be_served(admin: FlaskClient, engine: FakeEngine) -> None:
+    failed = VersionStatus(4, "END", "its file is damaged", failures=1)
+    engine.versions = (failed,)
+    # It failed before; what counts is that it fails again.
+    engine.upcoming = [(LOADING,), (msgspec.structs.replace(failed, failures=2),)]
+    response = admin.post(
+        "/v2/repository/models/resnet50/load",
+        headers=ADMIN,
+        json={"parameters": {"version": 4}},
+    )
+    assert response.status_code == 409
+    assert response.get_json() == {"error": "version 4 can't be served: its file is damaged"}
+    assert engine.upcoming == []
+
+
+def test_load_that_takes_too_long_is_not_waited_for(admin: FlaskClient, engine: FakeEngine) -> None:
+    engine.versions = (LOADING,)
+    response = admin.post("/v2/repository/models/resnet50/load", headers=ADMIN, json={})
+    assert response.status_code == 504
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from service import __version__
-from service.changes import Change
 from service.errors import InvalidRequest, ServiceError, TooMuchImage
 from service.ipc.messages import ClassName
 from service.reference import VersionRef
@@ -132,10 +131,6 @@ def _add_statistics(blueprint: Blueprint, engine: Engine, model: str) -> None:
 
 
 def _add_repository(blueprint: Blueprint, engine: Engine, model: str) -> None:
-    def change(wanted: Change) -> Response:
-        engine.administer(wanted, by=who())
-        return json_response({})
-
     @blueprint.post("/repository/index")
     def repository_index() -> Response:
         body = request.get_data(cache=False)
@@ -145,10 +140,12 @@ def _add_repository(blueprint: Blueprint, engine: Engine, model: str) -> None:
     @admin_only
     def load(name: str) -> Response:
         check_model(name, model)
-        return change(repository.read_load(request.get_data(cache=False)))
+        repository.load(engine, repository.read_load(request.get_data(cache=False)), by=who())
+        return json_response({})
 
     @blueprint.post("/repository/models/<name:name>/unload")
     @admin_only
     def unload(name: str) -> Response:
         check_model(name, model)
-        return change(repository.read_unload(request.get_data(cache=False)))
+        engine.administer(repository.read_unload(request.get_data(cache=False)), by=who())
+        return json_response({})

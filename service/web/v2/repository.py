@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
 
 from service.changes import LoadVersion, Reload, UnloadVersion
-from service.errors import InvalidRequest
+from service.errors import ChangeConflict, InvalidRequest
 from service.ipc.messages import EngineState, VersionStatus
+from service.web.engine import Engine
 from service.web.json_body import decode_json
 
 # Triton's names for TensorFlow Serving's states.
@@ -19,6 +21,9 @@ STATES = {
     "UNLOADING": "UNLOADING",
     "END": "UNAVAILABLE",
 }
+
+
+_LOOK_EVERY_S = 0.05
 
 
 class _Index(msgspec.Struct):
@@ -49,6 +54,31 @@ def read_load(body: bytes) -> LoadVersion | Reload:
     """Return the change: load `parameters.version`, or look at the store again."""
     version = _parameters(body).version
     return LoadVersion(version) if isinstance(version, int) else Reload()
+
+
+def load(engine: Engine, change: LoadVersion | Reload, *, by: str) -> None:
+    """Carry the change out and wait until what it has loaded is loaded, as Triton does.
+
+    Raises ChangeConflict where the version that it names can't be served, DeadlineExceeded when the
+    request's time is over before it is loaded; loading goes on then.
+    """
+    failures = {each.version: each.failures for each in engine.state().versions}
+    engine.administer(change, by=by)
+    while not _is_loaded(engine.state(), change, failures):
+        engine.pause(_LOOK_EVERY_S)
+
+
+def _is_loaded(
+    state: EngineState, change: LoadVersion | Reload, failures: Mapping[int, int]
+) -> bool:
+    if isinstance(change, Reload):
+        return all(each.state not in ("START", "LOADING") for each in state.versions)
+    for each in state.versions:
+        if each.version == change.version:
+            if each.failures > failures.get(each.version, 0):
+                raise ChangeConflict(f"version {each.version} can't be served: {each.error}")
+            return each.state == "AVAILABLE"
+    return False
 
 
 def read_unload(body: bytes) -> UnloadVersion:
