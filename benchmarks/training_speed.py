@@ -4,11 +4,12 @@
 
 Both sides train the same ResNet-50, theirs of Keras' own layers, at the same precision, with the
 same batches from the same `tf.data` pipeline, SGD with Nesterov momentum, weight decay, label
-smoothing, warm-up and cosine, and both tell loss and accuracy. Ours is what `python -m training train` runs between evaluations:
-the real trainer with its progress, its log and its look at signals each step, without a moving
-average of the weights, of which `fit` has none here. Theirs is `compile` and
-`fit(verbose=0)` with SGD(weight_decay) and a LearningRateSchedule, and nothing else but a callback
-that takes the time. Deterministic operations and XLA are on or off for both.
+smoothing, warm-up and cosine, and both tell loss and accuracy. Ours is what
+`python -m training train` runs between evaluations: the real trainer with its progress, its log and
+its look at signals each step, without a moving average of the weights, of which `fit` has none
+here. Theirs is `compile` and `fit(verbose=0)` with SGD(weight_decay) and a LearningRateSchedule,
+and nothing else but a callback that takes the time. Deterministic operations and XLA are on or off
+for both.
 
 Both live in one process and take turns, a round each, as does who begins; the first steps of each
 round aren't counted, and neither is the first round. Exit code 1 where the median of the rounds'
@@ -38,8 +39,8 @@ from training.data.batches import Batches
 from training.data.pipeline import training_dataset
 from training.data.prepared import PreparedData, Split
 from training.model import Architecture, build_model
-from training.normalisation import FusedNormalisation
 from training.modes.single import SingleMode
+from training.normalisation import FusedNormalisation
 from training.outlook.machine import this_machine
 from training.position import Position
 from training.precision import resolve

@@ -18,7 +18,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from benchmarks.results_file import write_results
 from benchmarks.serving.__main__ import machine, own_s
@@ -37,6 +36,10 @@ ENGINE = b"service.engine"
 # workers, the load generator; and the part of the cores that was used.
 Costs = dict[str, float]
 PARTS = ("model", "engine", "workers", "client")
+HEAD = (
+    *("cores", "requests/s measured", "computed", "ms of a processor: model", "engine", "workers"),
+    *("load generator", "of the cores used"),
+)
 
 
 def predicted(costs: Costs, cores: int) -> float:
@@ -56,8 +59,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="hotshelf-cores-") as folder:
         jpegs = image_bodies(Path(folder) / "jpegs", None)
         results = {
-            name: measure(Path(file), Path(folder), jpegs, options)
-            for name, file in options.model
+            name: measure(Path(file), Path(folder), jpegs, options) for name, file in options.model
         }
     for name, by_cores in results.items():
         for line in [name, *table(by_cores)]:
@@ -65,9 +67,7 @@ def main() -> int:
     if options.save:
         names = " ".join(f"--model {name}={Path(file).name}" for name, file in options.model)
         command = f"serving.cores {names} --rounds {options.rounds} --seconds {options.seconds:g}"
-        print(
-            write_results("serving_cores", command=command, machine=machine(), results=results)
-        )
+        print(write_results("serving_cores", command=command, machine=machine(), results=results))
     return 0
 
 
@@ -112,9 +112,7 @@ def one_round(
     pids = family(pid)
     engine = [each for each in pids if ENGINE in Path(f"/proc/{each}/cmdline").read_bytes()]
     all_before, engine_before, client_before = cpu(pids), cpu(engine), own_s()
-    seen = post(
-        url, jpegs, connections=CONNECTIONS_A_CORE * cores, seconds=options.seconds
-    )
+    seen = post(url, jpegs, connections=CONNECTIONS_A_CORE * cores, seconds=options.seconds)
     everything, engine_took = cpu(pids) - all_before, cpu(engine) - engine_before
     client_s = own_s() - client_before
     an_ms = 1000 / seen.requests
@@ -143,11 +141,7 @@ def only(cores: int) -> Iterator[None]:
 
 def table(by_cores: dict[str, dict[str, float]]) -> list[str]:
     """Return the lines of a table in Markdown: measured first, then computed."""
-    lines = [
-        "| cores | requests/s measured | computed | ms of a processor: model | engine | workers |"
-        " load generator | of the cores used |",
-        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
+    lines = [f"| {' | '.join(HEAD)} |", f"|{' ---: |' * len(HEAD)}"]
     basis: Costs | None = None
     for cores, costs in by_cores.items():
         computed = "–" if basis is None else f"{predicted(basis, int(cores)):,.0f}"

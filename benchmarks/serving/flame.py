@@ -60,9 +60,7 @@ def process_of(pid: int, words: bytes) -> int:
 
     Processes that wait for others come first.
     """
-    return [
-        each for each in family(pid) if words in Path(f"/proc/{each}/cmdline").read_bytes()
-    ][-1]
+    return [each for each in family(pid) if words in Path(f"/proc/{each}/cmdline").read_bytes()][-1]
 
 
 def spy(pid: int, name: str, options: argparse.Namespace) -> subprocess.Popen[bytes]:

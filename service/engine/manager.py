@@ -136,9 +136,7 @@ class VersionManager:
         """Return the state of every known version, ascending."""
         with self._changed:
             return tuple(
-                VersionStatus(
-                    each.version, each.state, each.error, _variant(each), each.failures
-                )
+                VersionStatus(each.version, each.state, each.error, _variant(each), each.failures)
                 for _, each in sorted(self._versions.items())
             )
 

@@ -72,8 +72,7 @@ class Engine(Protocol):
         """Return what was counted for each version since the engine started, ascending."""
 
     def pause(self, seconds: float) -> None:
-        """Wait while other requests go on; raises DeadlineExceeded when the request's time is over.
-        """
+        """Wait while others go on; raises DeadlineExceeded when the request's time is over."""
 
     def in_thread(self, work: Callable[[], T]) -> T:
         """Do work that takes long enough to hold up other requests somewhere it doesn't."""

@@ -78,7 +78,8 @@ def test_a_change_is_in_the_catalog_with_the_name_of_who_asked_and_followed_at_o
         ("alice", "load"),
         ("clara", "rollback"),
     ]
-    assert following.asked == ["look"] * 5
+    # What is loaded by hand may have failed before.
+    assert following.asked == ["look", "look", "look", "retry", "look"]
 
 
 def test_a_label_is_removed_and_a_version_unloaded(
