@@ -260,6 +260,29 @@ def test_a_store_that_is_away_stops_changes_and_nothing_else(
     assert crowd.failures == []
 
 
+def load(running: Service, version: int) -> requests.Response:
+    return requests.post(
+        f"{running.url}/v2/repository/models/{MODEL}/load",
+        json={"parameters": {"version": version}},
+        headers={"Authorization": f"Bearer {TOKEN}"},
+        timeout=20,
+    )
+
+
+def test_a_version_answers_as_soon_as_its_load_is_answered(
+    shelf: ModelStore, tmp_path: Path
+) -> None:
+    with operated(shelf, tmp_path / "run") as running:
+        assert load(running, 2).ok
+        assert running.states() == {1: "AVAILABLE", 2: "AVAILABLE"}
+        publish_bad(shelf, tmp_path / "3", "NaN")
+        for _ in range(2):
+            refused = load(running, 3)
+            assert refused.status_code == 409
+            assert "version 3 can't be served" in refused.json()["error"]
+            assert "NaN" in refused.json()["error"]
+
+
 def test_a_service_that_starts_on_a_broken_version_serves_the_one_before(
     shelf: ModelStore, tmp_path: Path
 ) -> None:
