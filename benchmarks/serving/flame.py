@@ -11,6 +11,7 @@ a second; it may look into other processes as root only, or where the kernel all
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,10 @@ def main() -> int:
             ]
             seen = post(running.url, jpegs, seconds=options.seconds + 1, **load)
             failed = [each for each in spies if each.wait() != 0]
+    for name in PROCESSES:
+        entitle(
+            picture_of(name), f"{name.capitalize()} of the service, {options.connections} clients"
+        )
     print(f"{seen.rate:.0f} requests/s while both were sampled")
     return 1 if failed else 0
 
@@ -63,12 +68,23 @@ def process_of(pid: int, words: bytes) -> int:
     return [each for each in family(pid) if words in Path(f"/proc/{each}/cmdline").read_bytes()][-1]
 
 
+def picture_of(name: str) -> Path:
+    """Return where a process' flame graph is kept."""
+    return IMAGES / f"performance-{name}.svg"
+
+
+def entitle(picture: Path, title: str) -> None:
+    """Say what is seen, where py-spy says by which command and into which folder."""
+    drawn = picture.read_text("utf-8")
+    picture.write_text(re.sub(r'(<text id="title"[^>]*>)[^<]*', rf"\1{title}", drawn), "utf-8")
+
+
 def spy(pid: int, name: str, options: argparse.Namespace) -> subprocess.Popen[bytes]:
     """Start to sample a process."""
     program = Path(sys.executable).with_name("py-spy")
     return subprocess.Popen(
         [
-            program, "record", "--pid", str(pid), "--output", IMAGES / f"performance-{name}.svg",
+            program, "record", "--pid", str(pid), "--output", picture_of(name),
             "--duration", str(options.seconds), "--rate", str(SAMPLES_A_SECOND),
             "--function", "--threads", "--nonblocking",
         ],
