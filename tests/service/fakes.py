@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from service.changes import Change, ShelfState
+from service.changes import Change, LoadVersion, ShelfState
 from service.correlation import Correlation, current
 from service.errors import DeadlineExceeded, ServiceError, VersionNotFound
 from service.facts import Origin, VersionFacts
@@ -114,6 +114,10 @@ class FakeEngine:
         self._check()
         if change is not None:
             self.changes.append((by, change))
+        if isinstance(change, LoadVersion) and change.version not in (
+            each.version for each in self.versions
+        ):
+            self.versions += (VersionStatus(change.version, "AVAILABLE"),)
         return ShelfState(self.labels, {}, (), (), ())
 
     def facts(self) -> tuple[VersionFacts, ...]:

@@ -221,16 +221,18 @@ def _repository(model: str) -> Json:
     base, name = "/v2/repository", (model_parameter(model),)
     asked = body(json_content(record({"ready": FLAG}), ready={"ready": True}), required=False)
     index = answer("Versions with their states.", json_content(ref("V2Index")))
-    done = answer("It is on its way; the index shows how far.", json_content(record()))
+    loaded = answer("What it has loaded is loaded.", json_content(record()))
+    going = answer("It is on its way; the index shows how far.", json_content(record()))
     chosen = record({"version": VERSION, "unload_dependents": FLAG}, closed=True)
     which = record({"parameters": or_null(chosen)})
     named = json_content(which, version={"parameters": {"version": 7}})
     load = operation(
-        "v2_load", "Load a version, or look at the store again", done,
+        "v2_load", "Load a version, or look at the store again", loaded,
         parameters=name, request=body(named, required=False), changes=True,
+        also={"504": answer("It is still loading, and goes on.", json_content(ref("Error")))},
     )  # fmt: skip
     unload = operation(
-        "v2_unload", "Unload a version", done, parameters=name, request=body(named), changes=True
+        "v2_unload", "Unload a version", going, parameters=name, request=body(named), changes=True
     )
     return {
         f"{base}/index": {"post": _tagged(operation("v2_index", "Versions", index, request=asked))},
