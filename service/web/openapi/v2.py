@@ -226,10 +226,16 @@ def _repository(model: str) -> Json:
     chosen = record({"version": VERSION, "unload_dependents": FLAG}, closed=True)
     which = record({"parameters": or_null(chosen)})
     named = json_content(which, version={"parameters": {"version": 7}})
+    refused = (
+        "The version can't be served, as the message says, or a rule of the shelf is in the way."
+    )
     load = operation(
         "v2_load", "Load a version, or look at the store again", loaded,
         parameters=name, request=body(named, required=False), changes=True,
-        also={"504": answer("It is still loading, and goes on.", json_content(ref("Error")))},
+        also={
+            "409": answer(refused, json_content(ref("Error"))),
+            "504": answer("It is still loading, and goes on.", json_content(ref("Error"))),
+        },
     )  # fmt: skip
     unload = operation(
         "v2_unload", "Unload a version", going, parameters=name, request=body(named), changes=True
