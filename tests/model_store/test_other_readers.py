@@ -6,7 +6,9 @@ import hashlib
 import subprocess
 import sys
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -128,36 +130,41 @@ def delete_oldest(store: ModelStore, *, keep: int) -> int:
     return deleted
 
 
+@contextmanager
+def dying_publishers(url: str, folder: Path, *, seed: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the storm; its end is waited for, so that no publisher of it is left."""
+    storm = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "tests.model_store.programs.storm"),
+            *(url, str(folder), "60", "0.2", str(seed)),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        yield storm
+    finally:
+        assert storm.wait() == 0
+
+
 def test_no_reader_ever_sees_half_a_version_while_publishers_die_and_versions_go(
     local_url: str, tmp_path: Path
 ) -> None:
     folder = make_folder(tmp_path / "small", size=200_000)
     store, base_path = open_store(local_url), tmp_path / "shelf" / MODEL
     publish(store, folder)
-    storm = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "tests.model_store.programs.storm"),
-            *(local_url, str(folder), "60", "0.2", "11"),
-        ],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-    )
     seen: Counter[str] = Counter()
-    deleted = 0
-    try:
-        while storm.poll() is None:
-            look(base_path, seen)
-            # On a slow machine all of the others may die before they are done.
-            publish(store, folder)
-            deleted += delete_oldest(store, keep=3)
-    finally:
-        storm.kill()
-        storm.wait()
-    assert storm.returncode == 0
+    # How much is seen of one storm depends on the machine: as many as it takes.
+    for seed in count(11):
+        with dying_publishers(local_url, folder, seed=seed) as storm:
+            while storm.poll() is None:
+                look(base_path, seen)
+                # On a slow machine all of the others may die before they are done.
+                publish(store, folder)
+                seen["deleted"] += delete_oldest(store, keep=3)
+        if seen["deleted"] > 5 and seen["loaded"] > 20 and seen["polls"] > 10:
+            break
     look(base_path, seen)
-    assert deleted > 5
-    assert seen["loaded"] > 20
-    assert seen["polls"] > 10
     assert any(base_path.glob(f"{STAGE_PREFIX}*")), "no publisher died at work"
 
 
