@@ -39,8 +39,8 @@ FIRST_RESTART_S = 0.5
 LAST_RESTART_S = 30.0
 STABLE_S = 60.0
 ENGINE_STOP_S = 10.0
-# An engine that leaves so many questions unanswered, one about every three seconds, is killed; a
-# worker that hangs is killed by gunicorn after as long.
+# An engine that leaves so many questions unanswered, one about every three seconds, is killed, and
+# so is one that says that a run of its model hangs. Workers are killed by gunicorn after as long.
 ENGINE_MISSES = 10
 ENGINE_PAUSE_S = 1.5
 LISTEN_BACKLOG = 2048
@@ -118,7 +118,7 @@ class Supervisor:
                 await _stop(engine, within_s=ENGINE_STOP_S)
                 break
             if engine.returncode is None:
-                log.error("the engine hangs: it answers nothing any more; killing it")
+                log.error("the engine hangs: it doesn't say its state any more; killing it")
                 engine.kill()
                 await engine.wait()
             await pauses.wait("the engine", engine.returncode, until=self._http_gone)

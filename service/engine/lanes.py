@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ import numpy as np
 
 from service.engine.batcher import Batch
 from service.errors import InferenceFailed
-from service.ipc.messages import Probabilities
+from service.ipc.messages import Images, Probabilities
 from service.lifecycle import name_thread
 
 log = logging.getLogger(__name__)
@@ -45,11 +46,19 @@ class Lanes:
         self._max_batch = max_batch
         self._alone = False
         self.running = 0
+        # When each thread's run of the model began.
+        self._begun: dict[int, float] = {}
 
     @property
     def free(self) -> bool:
         """Whether a batch may start."""
         return self.running < self._count and not self._alone
+
+    @property
+    def longest_s(self) -> float:
+        """For how many seconds the model's longest run has been going on, 0 where there is none."""
+        begun = list(self._begun.values())
+        return time.monotonic() - min(begun) if begun else 0.0
 
     def start(self, batch: Batch, *, alone: bool) -> None:
         """Run a batch in a free lane.
@@ -89,13 +98,24 @@ class Lanes:
         return outcome, time.monotonic() - started
 
     def _run_model(self, batch: Batch, *, alone: bool) -> Probabilities:
-        run, images, most = batch.lease.session.run, batch.images, self._max_batch
+        images, most = batch.images, self._max_batch
         if len(images) <= most:
-            return run(images, alone=alone)
+            return self._run_once(batch, images, alone=alone)
         ends = np.cumsum(slices(len(images), most)).tolist()
         starts = [0, *ends[:-1]]
-        parts = [run(images[i:j], alone=alone) for i, j in zip(starts, ends, strict=True)]
+        parts = [
+            self._run_once(batch, images[i:j], alone=alone)
+            for i, j in zip(starts, ends, strict=True)
+        ]
         return np.concatenate(parts)
+
+    def _run_once(self, batch: Batch, images: Images, *, alone: bool) -> Probabilities:
+        thread = threading.get_ident()
+        self._begun[thread] = time.monotonic()
+        try:
+            return batch.lease.session.run(images, alone=alone)
+        finally:
+            del self._begun[thread]
 
     def _settle(self, batch: Batch, outcome: Outcome, took_s: float) -> None:
         self.running -= 1

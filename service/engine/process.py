@@ -27,7 +27,7 @@ from service.engine.policy import State
 from service.engine.session import runtime_has_cuda
 from service.engine.source import StoreSource
 from service.engine.tally import Tally
-from service.errors import InferenceFailed, NotReady, ServiceError
+from service.errors import EngineUnavailable, InferenceFailed, NotReady, ServiceError
 from service.ipc.messages import (
     Administer,
     AskDescription,
@@ -55,6 +55,9 @@ log = logging.getLogger(__name__)
 # A version was checked when it was loaded. When so many runs in a row fail all the same, what they
 # run on is broken, such as a GPU that was reset; a new process gets it anew and checks again.
 MOST_FAILED_RUNS = 5
+# No run of a model on a batch takes as long, but on a device that hangs. Who asks for the state is
+# told, and the supervisor, which asks all the time, ends this process if it stays so.
+HANGS_S = 10.0
 
 
 class Engine:
@@ -198,6 +201,10 @@ class Engine:
             _trace(batch, took_s)
 
     def _state(self) -> EngineState:
+        if self._lanes.longest_s > HANGS_S:
+            raise EngineUnavailable(
+                f"a run of the model hangs, for {self._lanes.longest_s:.0f} s by now"
+            )
         served = self._manager.snapshot()
         return EngineState(
             model=self._model,

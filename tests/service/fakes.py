@@ -49,6 +49,7 @@ class FakeSession:
         self.version = version
         self.go_on = threading.Event()
         self.go_on.set()
+        self.began = threading.Event()
         self.failure: Exception | None = None
         self.batches: list[int] = []
         self.closed = 0
@@ -57,6 +58,7 @@ class FakeSession:
         self.closed += 1
 
     def run(self, images: Images, *, alone: bool = False) -> Probabilities:
+        self.began.set()
         assert self.go_on.wait(10)
         self.batches.append(len(images))
         if self.failure is not None:

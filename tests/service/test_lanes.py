@@ -72,6 +72,21 @@ def test_as_many_batches_run_at_once_as_there_are_lanes() -> None:
     play(scene)
 
 
+def test_lanes_know_for_how_long_a_run_has_been_going_on() -> None:
+    async def scene(floor: Floor) -> None:
+        assert floor.lanes.longest_s == 0
+        floor.session.go_on.clear()
+        floor.lanes.start(floor.batch(), alone=False)
+        await asyncio.to_thread(floor.session.began.wait, 10)
+        first, again = floor.lanes.longest_s, floor.lanes.longest_s
+        assert 0 < first < again
+        floor.session.go_on.set()
+        await floor.ended.get()
+        assert floor.lanes.longest_s == 0
+
+    play(scene)
+
+
 def test_nothing_starts_beside_a_batch_that_runs_alone() -> None:
     async def scene(floor: Floor) -> None:
         floor.session.go_on.clear()
