@@ -175,7 +175,7 @@ def evaluate(measured: dict[str, Any]) -> dict[str, Any]:
 
 def model_of(measured: dict[str, Any], step_alone_s: float) -> Step:
     """Return the step as the model sees it; a backward pass computes twice what a forward does."""
-    from training.modes.horovod import BUCKET_BYTES, buckets
+    from training.modes.horovod import buckets
 
     sizes = [size for size, _ in measured["parameters"]]
     costs = [cost for _, cost in measured["parameters"]]
@@ -184,7 +184,7 @@ def model_of(measured: dict[str, Any], step_alone_s: float) -> Step:
         forward_s=passes_s / 3,
         backward_s=passes_s * 2 / 3,
         update_s=measured["update_s"],
-        buckets=buckets_of(sizes, costs, buckets(sizes, BUCKET_BYTES)),
+        buckets=buckets_of(sizes, costs, buckets(sizes)),
     )
 
 

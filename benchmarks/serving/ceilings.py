@@ -54,7 +54,7 @@ def runtime(model: str) -> list[dict[str, Any]]:
         options.log_severity_level = 3
         session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         for batch in BATCHES:
-            runs_s = _rate(session, batch, streams)
+            runs_s = rate(session, batch, streams)
             results.append(
                 {
                     "threads": threads,
@@ -68,7 +68,7 @@ def runtime(model: str) -> list[dict[str, Any]]:
     return results
 
 
-def _rate(session: ort.InferenceSession, batch: int, streams: int) -> float:
+def rate(session: ort.InferenceSession, batch: int, streams: int) -> float:
     """Return how many runs a second all streams together finish."""
     images = np.random.default_rng(0).integers(0, 256, (batch, 64, 64, 3), dtype=np.uint8)
     counts = [0] * streams
