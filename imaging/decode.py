@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from imaging.jpeg import MOST_SCANS, decode_plain_jpeg, has_too_many_scans
+from imaging.segments import MOST_SEGMENTS, has_too_many_segments
 
 SIDE = 64
 CHANNELS = 3
@@ -66,6 +67,8 @@ def decode_counting(
         raise ImageError("the image is empty (0 bytes)")
     if has_too_many_scans(data):
         raise ImageError(f"the JPEG has more than {MOST_SCANS} scans")
+    if has_too_many_segments(data):
+        raise ImageError(f"the image has more than {MOST_SEGMENTS:,} segments; write it anew")
     if max_pixels >= SIDE * SIDE:
         plain = decode_plain_jpeg(data, SIDE)
         if plain is not None:
