@@ -68,16 +68,18 @@ def test_what_a_rank_said_last_is_its_last_line_however_it_was_written() -> None
 
 
 @pytest.mark.parametrize(
-    ("sizes", "limit", "runs"),
+    ("sizes", "runs"),
     [
-        ([], 10, []),
-        ([3], 10, [[0]]),
-        ([4, 4, 4, 4, 4], 10, [[4, 3], [2, 1], [0]]),
-        ([1, 30, 1], 10, [[2], [1], [0]]),
-        ([5, 5], 10, [[1, 0]]),
+        ([], []),
+        ([3], [[0]]),
+        ([4, 4, 4, 4, 4], [[4, 3], [2, 1], [0]]),
+        ([1, 30, 1], [[2], [1], [0]]),
+        ([2, 2, 5, 5], [[3, 2], [1, 0]]),
+        ([2, 2, 2, 5, 5], [[4], [3, 2], [1, 0]]),
+        ([20, 1], [[1], [0]]),
     ],
 )
-def test_gradients_travel_last_layers_first_in_few_messages(
-    sizes: list[int], limit: int, runs: list[list[int]]
+def test_gradients_travel_last_layers_first_in_few_messages_of_which_the_last_is_small(
+    sizes: list[int], runs: list[list[int]]
 ) -> None:
-    assert buckets(sizes, limit) == runs
+    assert buckets(sizes, limit=10, last=5) == runs
