@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
 
-from model_store import changing_commands, commands, traffic_commands
+from model_store import changing_commands, commands, tables, traffic_commands
 from model_store.arguments import build_parser
 from model_store.console import Console
 from model_store.errors import (
@@ -71,10 +72,7 @@ def main(
     try:
         if args.command == "completion":
             return commands.completion(args, console)
-        url = args.store or environment.get("HOTSHELF_STORE")
-        if not url:
-            raise InvalidStoreUrl("no store is named: add --store URL or set HOTSHELF_STORE")
-        store = open_store(url)
+        store = open_store(_store_url(args, environment))
         try:
             return _COMMANDS[args.command](args, store, console)
         finally:
@@ -91,10 +89,20 @@ def main(
         return 0
 
 
+def _store_url(args: argparse.Namespace, environment: Mapping[str, str]) -> str:
+    # An empty --store is a variable that wasn't set, and must not end up in another store.
+    url: str | None = environment.get("HOTSHELF_STORE") or None
+    if args.store is not None:
+        url = args.store
+    if url is None:
+        raise InvalidStoreUrl("no store is named: add --store URL or set HOTSHELF_STORE")
+    return url
+
+
 def _report(console: Console, message: str, *, debug: bool) -> None:
     if debug:
         console.say(traceback.format_exc().rstrip(), error=True)
-    console.say(f"error: {message}", error=True)
+    console.say(f"error: {tables.plain(message)}", error=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from model_store.gate import POINTS
+from model_store.names import show
 
 DEFAULT_MODEL = "resnet50"
 
@@ -32,17 +33,32 @@ CONVERT_OPTIONS = (
     ("--data-set", "PATH", "measure the model on the validation images of this"),
 )
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-_DURATION = re.compile(r"(\d+)([smhd])")
+_DURATION = re.compile(r"([0-9]{1,12})([smhd])")
+_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+# A century: far from what dates and waiting can't reckon with.
+_LONGEST = timedelta(days=36_500)
 _MOST_POINTS = 100
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def duration(text: str) -> timedelta:
-    """Parse 90s, 15m, 36h or 7d."""
+    """Parse 90s, 15m, 36h or 7d, up to a hundred years."""
     match = _DURATION.fullmatch(text)
     if not match:
-        raise argparse.ArgumentTypeError(f"{text!r} isn't a duration; write 90s, 15m, 36h or 7d")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+        raise argparse.ArgumentTypeError(
+            f"{show(text)} isn't a duration; write 90s, 15m, 36h or 7d"
+        )
+    seconds = int(match[1]) * _UNIT_S[match[2]]
+    if seconds > _LONGEST.total_seconds():
+        raise argparse.ArgumentTypeError(f"{text} is too long; at most {_LONGEST.days}d will do")
+    return timedelta(seconds=seconds)
+
+
+def pause(text: str) -> timedelta:
+    """Parse a duration of a second at least: a store isn't asked without a break."""
+    found = duration(text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text} is no pause; write 1s or more")
+    return found
 
 
 def points(text: str) -> float:
@@ -126,7 +142,11 @@ def _add_reading(commands: _Commands) -> None:
 
     parser = _command(commands, "watch", "Print each change of the catalog as it happens.")
     parser.add_argument(
-        "--every", type=duration, default=timedelta(seconds=5), metavar="TIME", help="default: 5s"
+        "--every",
+        type=pause,
+        default=timedelta(seconds=5),
+        metavar="TIME",
+        help="at least 1s; default: 5s",
     )
     parser.add_argument(
         "--changes", type=int, metavar="N", help="stop after N changes (default: never)"

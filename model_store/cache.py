@@ -25,9 +25,10 @@ import msgspec
 from model_store.atomic_file import write_atomically
 from model_store.catalog import Catalog, VersionEntry
 from model_store.catalog_json import decode_catalog, encode_catalog
-from model_store.errors import Corrupt, NotFound
+from model_store.errors import Corrupt, NotFound, StoreError
 from model_store.eviction import evict, use_marker
 from model_store.hashing import sha256_of
+from model_store.json_errors import JSON_ERRORS
 from model_store.layout import CATALOG, MANIFEST
 from model_store.locking import alone
 from model_store.manifest import Manifest, decode_manifest
@@ -110,7 +111,9 @@ class VersionCache:
         entry = catalog.get(version)
         if entry is None and catalog.exists(version):
             entry = store.entry(model, version)
-            write_atomically(self._note(store.url, model, version), msgspec.json.encode(entry))
+            note = self._note(store.url, model, version)
+            with os_edge("writing", note):
+                write_atomically(note, msgspec.json.encode(entry))
         return entry or catalog.find(version)
 
     def release(self, folder: Path) -> None:
@@ -133,7 +136,7 @@ class VersionCache:
         folder = self._home(url, model) / f"{entry.version}-{entry.manifest_sha256[:12]}"
         try:
             return _manifest(folder, entry)
-        except OSError:
+        except StoreError:
             return None
 
     @staticmethod
@@ -152,7 +155,7 @@ class VersionCache:
             return decode_catalog(
                 note.catalog.encode(), model=model, etag=note.etag, where=str(path)
             )
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, Corrupt):
+        except (OSError, Corrupt, *JSON_ERRORS):
             return None
 
     def _remembered(self, url: str, catalog: Catalog, version: int) -> VersionEntry | None:
@@ -163,7 +166,7 @@ class VersionCache:
             return msgspec.json.decode(
                 self._note(url, catalog.model, version).read_bytes(), type=VersionEntry
             )
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        except (OSError, *JSON_ERRORS):
             return None
 
     def _note(self, url: str, model: str, version: int) -> Path:
@@ -224,8 +227,10 @@ def _is_whole(folder: Path, entry: VersionEntry, files: Collection[str] | None) 
 def _manifest(folder: Path, entry: VersionEntry) -> Manifest | None:
     path = folder / MANIFEST
     try:
-        return decode_manifest(path.read_bytes(), sha256=entry.manifest_sha256, where=str(path))
-    except (FileNotFoundError, Corrupt):
+        with os_edge("reading", path):
+            data = path.read_bytes()
+        return decode_manifest(data, sha256=entry.manifest_sha256, where=str(path))
+    except (NotFound, Corrupt):
         return None
 
 
@@ -236,9 +241,11 @@ def _damaged(folder: Path, manifest: Manifest, files: Collection[str] | None) ->
     for entry in map(manifest.find, sorted(names)):
         path = folder / entry.name
         try:
-            if path.stat().st_size == entry.size and sha256_of(path) == entry.sha256:
+            with os_edge("reading", path):
+                size = path.stat().st_size
+            if size == entry.size and sha256_of(path) == entry.sha256:
                 continue
-        except (FileNotFoundError, NotFound):
+        except NotFound:
             pass
         found.append(path)
     return found

@@ -16,11 +16,15 @@ from typing import Literal
 import msgspec
 
 from model_store.errors import Corrupt, NotFound
+from model_store.identity import parse_rfc3339
+from model_store.names import show
 from model_store.runs import Runs, holds, numbers_of
 
 Action = Literal["label", "unlabel", "rollback", "delete", "refused", "weights", "load", "unload"]
 
 _LISTED_VERSIONS = 10
+# No number that a catalog can hold has more; Python itself refuses to read thousands.
+_MOST_DIGITS = 20
 
 
 class VersionEntry(msgspec.Struct, frozen=True):
@@ -37,9 +41,10 @@ class Event(msgspec.Struct, frozen=True):
     """Something somebody did, or was refused, to a label or a version.
 
     `before` and `after` are versions: None where the label pointed at nothing. For a deletion
-    `label` is None and `before` is the version that went. A `refused` event is a move that lost
-    to another one; `after` is where it would have gone. A `load` has the version in `after`, an
-    `unload` in `before`; `weights` have the shares of requests before and after.
+    `label` is None and `before` is the version that went. A `refused` event is a move, or weights,
+    that lost to others; `before` is what was seen, `after` where it would have gone, None for a
+    rollback. A `load` has the version in `after`, an `unload` in `before`; `weights` have the
+    shares of requests before and after.
     """
 
     at: str
@@ -149,6 +154,8 @@ class Catalog:
     def resolve(self, text: str) -> int:
         """Return the version that a number, a label or `latest` means; raise NotFound."""
         if text.isascii() and text.isdigit():
+            if len(text) > _MOST_DIGITS:
+                raise NotFound(f"{self.model} has no version {show(text)}; {self._what_exists()}")
             return self.check_exists(int(text))
         if text in self.labels:
             return self.labels[text]
@@ -157,7 +164,7 @@ class Catalog:
                 raise NotFound(f"{self.model}: nothing is published yet")
             return self.latest.version
         has = ", ".join(sorted(self.labels)) or "none"
-        raise NotFound(f"{self.model}: {text!r} is no version and no label; labels: {has}")
+        raise NotFound(f"{self.model}: {show(text)} is no version and no label; labels: {has}")
 
     def find(self, version: int) -> VersionEntry:
         """Return the row; raise NotFound, listing what exists.
@@ -211,7 +218,21 @@ def check_catalog(catalog: Catalog, where: str) -> Catalog:
     if not set(catalog.labels.values()) <= set(rows):
         raise Corrupt(f"{where}: a label points at no version; restore the catalog from a copy")
     _check_traffic(catalog, where)
+    _check_reservations(catalog, where)
     return catalog
+
+
+def _check_reservations(catalog: Catalog, where: str) -> None:
+    # `gc` reckons with their dates. Nothing does with those of versions and events, of which there
+    # are hundreds.
+    for each in catalog.reservations:
+        try:
+            parse_rfc3339(each.at)
+        except (ValueError, OverflowError) as error:
+            raise Corrupt(
+                f"{where}: {each.version} was reserved at {show(each.at)}, which is no date;"
+                " restore the catalog from a copy"
+            ) from error
 
 
 def _check_traffic(catalog: Catalog, where: str) -> None:

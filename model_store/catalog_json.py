@@ -24,6 +24,7 @@ from model_store.catalog import (
     check_catalog,
 )
 from model_store.errors import Corrupt
+from model_store.json_errors import JSON_ERRORS
 from model_store.names import show
 
 FORMAT = 1
@@ -175,7 +176,7 @@ def decode_events(data: bytes, *, model: str, where: str) -> tuple[Event, ...]:
 def _page_edge(where: str) -> Iterator[None]:
     try:
         yield
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except JSON_ERRORS as error:
         raise Corrupt(f"{where} isn't a page of a catalog ({error}); restore it") from error
 
 
@@ -194,7 +195,7 @@ def decode_catalog(data: bytes, *, model: str, etag: str | None, where: str) -> 
                 f" to {TRAFFIC_FORMAT}; install the version of Hotshelf that wrote it"
             )
         sheet = _decode_sheet(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except JSON_ERRORS as error:
         raise Corrupt(f"{where} isn't a catalog ({error}); restore it from a copy") from error
     _check_model(sheet.model, model, where)
     catalog = Catalog(

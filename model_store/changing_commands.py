@@ -16,8 +16,9 @@ from model_store.catalog import Catalog
 from model_store.console import Console
 from model_store.conversion import converted
 from model_store.errors import InvalidVersion, StoreError
+from model_store.json_errors import JSON_ERRORS
 from model_store.manifest import FileEntry, Lineage, Manifest, SelfTest, Signature
-from model_store.names import check_label
+from model_store.names import check_file, check_label
 from model_store.os_errors import os_edge
 from model_store.store import ModelStore
 
@@ -40,7 +41,9 @@ class Data(msgspec.Struct, frozen=True):
 
     def of_part(self, folder: Path) -> Data:
         """Return what it says of the files that were brought to the folder."""
-        left_out = {file.name for file in self.files if not (folder / file.name).exists()}
+        names = [check_file(file.name) for file in self.files]
+        with os_edge("reading", folder):
+            left_out = {name for name in names if not (folder / name).exists()}
         tested = self.self_test
         if isinstance(tested, SelfTest):
             tested = msgspec.structs.replace(tested, answers=_without(left_out, tested.answers))
@@ -104,9 +107,10 @@ def _publish(
     with os_edge("reading", data):
         text = data.read_bytes()
     try:
-        facts = msgspec.json.decode(text, type=Data).of_part(folder)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        told = msgspec.json.decode(text, type=Data)
+    except JSON_ERRORS as error:
         raise InvalidVersion(f"{data}: {error}") from error
+    facts = told.of_part(folder)
     compared: list[str] = []
     with console.progress() as progress:
         manifest = store.publish(

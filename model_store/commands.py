@@ -73,8 +73,8 @@ def show(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
         console.json(manifest)
         return 0
     labels = ", ".join(catalog.labels_of(manifest.version)) or "no label"
-    console.say(f"{manifest.model} {manifest.version} ({labels})")
-    console.say(f"published {manifest.published_at} by {manifest.published_by}")
+    console.say(tables.plain(f"{manifest.model} {manifest.version} ({labels})"))
+    console.say(tables.plain(f"published {manifest.published_at} by {manifest.published_by}"))
     console.say("\n" + _files_and_metrics(manifest))
     signature = manifest.signature
     tensors = [("in", each) for each in signature.inputs]
@@ -121,7 +121,7 @@ def history(args: argparse.Namespace, store: ModelStore, console: Console) -> in
 
 
 def _from_to(event: Event) -> tuple[object, object]:
-    if event.action == "weights":
+    if event.weights_before or event.weights_after:
         return shares(event.weights_before), shares(event.weights_after)
     return event.before, event.after
 
@@ -151,7 +151,7 @@ def watch(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
             catalog = store.catalog(args.model, known=known)
         except StoreError as error:
             if not away:
-                console.say(str(error), error=True)
+                console.say(tables.plain(error), error=True)
             away = True
             continue
         away = False
@@ -159,7 +159,10 @@ def watch(args: argparse.Namespace, store: ModelStore, console: Console) -> int:
             continue
         for change in _changes(known, catalog):
             seen += 1
-            console.json(change, indent=False) if args.json else console.say(change["text"])
+            if args.json:
+                console.json(change, indent=False)
+            else:
+                console.say(tables.plain(change["text"]))
         known = catalog
     return 0
 
@@ -208,7 +211,7 @@ def verify(args: argparse.Namespace, store: ModelStore, console: Console) -> int
                 f"{args.model} {version}: " + ("damaged" if damage else "every byte is right")
             )
             for each in damage:
-                console.say(f"  {each.file}: {each.reason}")
+                console.say(tables.plain(f"  {each.file}: {each.reason}"))
     if args.json:
         console.json({"model": args.model, "damage": report})
     return CORRUPT_EXIT_CODE if any(report.values()) else 0

@@ -19,6 +19,7 @@ from typing import NoReturn
 
 from model_store.errors import InvalidVersion, StoreError
 from model_store.layout import ONNX_SUFFIX, SAVED_MODEL
+from model_store.os_errors import os_edge
 
 _NEEDS = ("training", "tensorflow", "tf2onnx")
 # What `python -m training` ends with when the fault is the user's: usage, data, model.
@@ -60,9 +61,11 @@ def converted(
 
 def check_convertible(folder: Path) -> None:
     """Raise InvalidVersion unless the folder holds a SavedModel and no ONNX model yet."""
-    if not (folder / SAVED_MODEL).is_file():
+    with os_edge("reading", folder):
+        found = (folder / SAVED_MODEL).is_file()
+        onnx = sorted(path.name for path in folder.glob(f"*{ONNX_SUFFIX}"))
+    if not found:
         raise InvalidVersion(f"{folder} holds no {SAVED_MODEL}; name the folder of a SavedModel")
-    onnx = sorted(path.name for path in folder.glob(f"*{ONNX_SUFFIX}"))
     if onnx:
         raise InvalidVersion(
             f"{folder} holds {onnx[0]} already; publish it as it is with --data FILE, or remove it"

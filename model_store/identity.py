@@ -7,14 +7,22 @@ import os
 import socket
 from datetime import UTC, datetime
 
+MAX_USER_CHARS = 200
+
 
 def who() -> str:
-    """Return `user@host`; the environment's HOTSHELF_USER takes the place of the user."""
+    """Return `user@host`; the environment's HOTSHELF_USER takes the place of the user.
+
+    It can be written as JSON: what isn't UTF-8 is escaped, and a very long name is cut.
+    """
     try:
         user = os.environ.get("HOTSHELF_USER") or getpass.getuser()
     except (KeyError, OSError):
         # A container's user may have no name.
         user = f"uid{os.getuid()}"
+    user = user.encode(errors="backslashreplace").decode()
+    if len(user) > MAX_USER_CHARS:
+        user = user[:MAX_USER_CHARS] + "…"
     return f"{user}@{socket.gethostname()}"
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 
 from model_store.catalog import Catalog
-from model_store.errors import Conflict, StoreError
 from model_store.identity import rfc3339
 from model_store.ledger import Ledger
-from model_store.names import check_label
+from model_store.names import check_label, check_label_spelling
 from model_store.transitions import move_label, note_refusal, roll_back
 
 
@@ -38,33 +36,29 @@ class Labels:
         `seen` is the catalog that led to the decision, the newest one by default. Where the label
         has moved since, the attempt is recorded as refused and Conflict tells who moved it.
         """
-        check_label(label)
+        # What an old catalog has of labels that can't be given any more can still be removed.
+        check_label_spelling(label) if version is None else check_label(label)
         before = (seen or self._ledger.read(model)).labels.get(label)
         at, by = rfc3339(self._now()), by or self._who()
-        try:
-            return self._ledger.change(
-                model,
-                lambda catalog: move_label(catalog, label, version, seen=before, at=at, by=by),
-            )
-        except Conflict:
-            with suppress(StoreError):
-                self._ledger.change(
-                    model,
-                    lambda catalog: note_refusal(
-                        catalog, label, version, seen=before, at=at, by=by
-                    ),
-                )
-            raise
+        return self._ledger.contest(
+            model,
+            lambda catalog: move_label(catalog, label, version, seen=before, at=at, by=by),
+            lambda catalog: note_refusal(catalog, label, version, seen=before, at=at, by=by),
+        )
 
     def roll_back(
         self, model: str, label: str, *, seen: Catalog | None, by: str | None = None
     ) -> Catalog:
-        """Undo the label's last move; return the catalog after it."""
+        """Undo the label's last move; return the catalog after it.
+
+        Raises NotFound where there never was such a label; `seen` and Conflict as with `move`.
+        """
         check_label(label)
         before = (seen or self._ledger.read(model)).labels.get(label)
         at, by = rfc3339(self._now()), by or self._who()
-        return self._ledger.change(
+        return self._ledger.contest(
             model,
             lambda catalog: roll_back(catalog, label, seen=before, at=at, by=by),
+            lambda catalog: note_refusal(catalog, label, None, seen=before, at=at, by=by),
             whole_history=True,
         )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from model_store.archive import Bounds
 from model_store.backends.base import Backend
 from model_store.catalog import Catalog, VersionEntry
 from model_store.catalog_json import decode_catalog, encode_catalog
-from model_store.errors import Conflict, NotFound
+from model_store.errors import Conflict, NotFound, StoreError
 from model_store.layout import catalog_key
 from model_store.pages import Pages
 
@@ -99,6 +100,25 @@ class Ledger:
                 time.sleep(random.uniform(0, pause_s))  # noqa: S311
                 continue
             return replace(wanted, etag=etag)
+
+    def contest(
+        self,
+        model: str,
+        transition: Transition,
+        refusal: Transition,
+        *,
+        whole_history: bool = False,
+    ) -> Catalog:
+        """Do as `change` does; after a Conflict, apply `refusal`, which notes who lost, and raise.
+
+        Whether the refusal can be noted changes nothing for whoever lost.
+        """
+        try:
+            return self.change(model, transition, whole_history=whole_history)
+        except Conflict:
+            with suppress(StoreError):
+                self.change(model, refusal)
+            raise
 
     def _next(self, known: Catalog, transition: Transition, *, whole_history: bool) -> Catalog:
         offered = self._pages.with_history(known) if whole_history else known

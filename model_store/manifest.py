@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from model_store.errors import Corrupt, InvalidName, InvalidVersion, NotFound
+from model_store.errors import Corrupt, InvalidName, NotFound
+from model_store.json_errors import JSON_ERRORS
 from model_store.names import check_distinct, check_file, show
 
 FORMAT = 1
@@ -140,47 +139,6 @@ def decode_manifest(data: bytes, *, sha256: str, where: str) -> Manifest:
         for entry in manifest.files:
             check_file(entry.name)
         check_distinct(entry.name for entry in manifest.files)
-    except (msgspec.MsgspecError, UnicodeDecodeError, InvalidName) as error:
+    except (InvalidName, *JSON_ERRORS) as error:
         raise Corrupt(f"{where} isn't a manifest that this Hotshelf reads: {error}") from error
     return manifest
-
-
-def check_self_test(self_test: SelfTest, files: frozenset[str], signature: Signature) -> SelfTest:
-    """Return the self-test; raise InvalidVersion where it doesn't fit the files and signature."""
-    [image, *_], [probabilities, *_] = signature.inputs, signature.outputs
-    image_bytes = math.prod(each or 1 for each in image.shape)
-    count, rest = divmod(len(self_test.images), image_bytes)
-    if rest or not count:
-        raise InvalidVersion(
-            f"the self-test has {len(self_test.images)} bytes of images, not a multiple of"
-            f" {image_bytes}"
-        )
-    row_bytes = 4 * math.prod(each or 1 for each in probabilities.shape)
-    for file, answers in self_test.answers.items():
-        if file not in files:
-            raise InvalidVersion(f"self-test of {show(file)}: the folder has no such file")
-        if len(answers.probabilities) != count * row_bytes or not answers.tolerance > 0:
-            raise InvalidVersion(
-                f"self-test of {show(file)}: {len(answers.probabilities)} bytes of answers for"
-                f" {count} images, tolerance {answers.tolerance}"
-            )
-    return self_test
-
-
-def check_metrics(
-    metrics: Mapping[str, Mapping[str, float]], files: frozenset[str]
-) -> dict[str, dict[str, float]]:
-    """Return the metrics; raise InvalidVersion for a number JSON has no word for or a wrong file.
-
-    NaN would be written as null and never read again.
-    """
-    for variant, values in metrics.items():
-        if variant not in files:
-            raise InvalidVersion(
-                f"metrics for {show(variant)}: the folder has no such file; it has "
-                + ", ".join(sorted(files))
-            )
-        for name, value in values.items():
-            if not math.isfinite(value):
-                raise InvalidVersion(f"metric {show(name)} of {show(variant)} is {value}")
-    return {variant: dict(values) for variant, values in metrics.items()}

@@ -17,6 +17,10 @@ MAX_PATH_CHARS = 512
 
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
+_RESERVED_LABELS = {
+    "latest": "the newest version",
+    "none": "that a label points at nothing",
+}
 _COMPONENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 ._+=@,-]*")
 _SHOWN_CHARS = 60
 
@@ -37,7 +41,20 @@ def check_model(name: str) -> str:
 
 
 def check_label(name: str) -> str:
-    """Return `name` if it can be a label; raise InvalidName otherwise."""
+    """Return `name` if it can be given to a version; raise InvalidName otherwise."""
+    check_label_spelling(name)
+    if name in _RESERVED_LABELS:
+        raise InvalidName(
+            f"label {show(name)} is reserved: it means {_RESERVED_LABELS[name]}; choose another"
+        )
+    return name
+
+
+def check_label_spelling(name: str) -> str:
+    """Return `name` if a label can be spelt so; raise InvalidName otherwise.
+
+    Old catalogs may have labels that couldn't be given any more.
+    """
     if not _LABEL.fullmatch(name):
         raise InvalidName(
             f"label {show(name)}: use 1 to 64 of A-Z a-z 0-9 . _ - with a letter first"
@@ -47,7 +64,7 @@ def check_label(name: str) -> str:
 
 def check_file(name: str) -> str:
     """Return `name` if it can be a file's path within a version; raise InvalidName otherwise."""
-    reason = _why_not_a_file(name)
+    reason = why_not_a_path(name)
     if reason:
         raise InvalidName(f"file name {show(name)}: {reason}")
     return name
@@ -64,7 +81,8 @@ def check_distinct(names: Iterable[str]) -> None:
             )
 
 
-def _why_not_a_file(name: str) -> str | None:
+def why_not_a_path(name: str) -> str | None:
+    """Return why `name` can't be a relative path on a shelf, None where it can."""
     if len(name) > MAX_PATH_CHARS:
         return f"{len(name)} characters; at most {MAX_PATH_CHARS} are allowed"
     if name.startswith("/") or "\\" in name:

@@ -24,6 +24,7 @@ _KINDS: dict[int, tuple[type[StoreError], str]] = {
     errno.EPERM: (Denied, "the operation isn't permitted; check the owner of the folder"),
     errno.EROFS: (Denied, "the file system is read-only"),
     errno.ENOENT: (NotFound, "there is no such file or folder"),
+    errno.EISDIR: (InvalidName, "a folder is where a file should be"),
     errno.ENOTDIR: (Unreachable, "a part of the path is a file, not a folder"),
     errno.ENAMETOOLONG: (InvalidName, "the path is longer than the file system allows"),
     errno.ELOOP: (InvalidName, "the path runs through a symbolic link"),

@@ -15,6 +15,7 @@ import msgspec
 
 from model_store.backends.base import Backend, Stage
 from model_store.catalog import Catalog, VersionEntry
+from model_store.claims import check_metrics, check_self_test, check_signature
 from model_store.errors import InvalidVersion, NoSpace, StoreError
 from model_store.gate import Gate, Say
 from model_store.hashing import HashingReader
@@ -29,14 +30,12 @@ from model_store.manifest import (
     Manifest,
     SelfTest,
     Signature,
-    check_metrics,
-    check_self_test,
     encode_manifest,
 )
 from model_store.names import show
 from model_store.os_errors import os_edge
 from model_store.progress import Meter, Progress
-from model_store.source_folder import SourceFile, scan_folder
+from model_store.source_folder import SourceFile, count_classes, scan_folder
 from model_store.transitions import commit, release, reserve, reserved_version
 
 _FILES_AT_ONCE = 3
@@ -79,6 +78,7 @@ class Publisher:
         """
         files = scan_folder(folder)
         names = frozenset(file.name for file in files)
+        check_signature(signature, classes=count_classes(folder))
         checked = check_metrics(metrics, names)
         if self_test is not msgspec.UNSET:
             check_self_test(self_test, names, signature)
@@ -146,7 +146,7 @@ class Publisher:
 def _encode(manifest: Manifest) -> bytes:
     try:
         return encode_manifest(manifest)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidVersion(f"signature or lineage can't be written as JSON: {error}") from error
 
 

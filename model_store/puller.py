@@ -11,7 +11,7 @@ from pathlib import Path
 
 from model_store.backends.base import Backend
 from model_store.durability import sync_folder, sync_tree
-from model_store.errors import Conflict, Corrupt, Denied, NoSpace
+from model_store.errors import Conflict, Corrupt, Denied, NoSpace, NotFound
 from model_store.hashing import sha256_of
 from model_store.layout import MANIFEST, file_key
 from model_store.locking import alone
@@ -51,6 +51,7 @@ class Puller:
         destination = destination.absolute()
         with os_edge("creating", destination.parent):
             destination.parent.mkdir(parents=True, exist_ok=True)
+        _check_replaceable(destination)
         digest = hashlib.sha256(manifest_bytes).hexdigest()
         workshop = destination.parent / f".{destination.name}.pull-{digest[:12]}"
         # A second pull of the same version to the same place waits.
@@ -92,12 +93,13 @@ class Puller:
     ) -> None:
         key = file_key(manifest.model, manifest.version, entry.name)
         path = workshop / entry.name
-        if path.exists():
-            # Only verified files have their final name, but disks and people change them.
-            if _matches(path, entry):
-                meter.add(entry.size)
-                return
-            path.unlink()
+        with os_edge("reading", path):
+            if path.exists():
+                # Only verified files have their final name, but disks and people change them.
+                if _matches(path, entry):
+                    meter.add(entry.size)
+                    return
+                path.unlink()
         part = path.with_name(f".{path.name}.part")
         with os_edge("writing", part):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -135,17 +137,40 @@ class Puller:
                 meter.add(len(data))
 
             if resumed_bytes < size:
-                self._backend.fetch(key, offset=resumed_bytes, size=size, sink=take)
+                try:
+                    self._backend.fetch(key, offset=resumed_bytes, size=size, sink=take)
+                except NotFound as error:
+                    raise Corrupt(
+                        f"{self._where}/{key} is gone although the manifest names it; pull another"
+                        " version, and publish this one anew"
+                    ) from error
             os.fsync(file.fileno())
         return digest.hexdigest(), resumed_bytes
+
+
+def _check_replaceable(destination: Path) -> None:
+    """Raise Conflict for a place that a new folder can't be put in by one rename.
+
+    One that holds a version already gets what is missing file by file.
+    """
+    with os_edge("reading", destination):
+        if destination.is_dir() and any(destination.iterdir()):
+            return
+        if destination.is_symlink():
+            raise Conflict(f"{destination} is a symbolic link; name its target")
+        if destination.is_dir() and destination.samefile("."):
+            # A new folder would take its place, and whoever stands in the old one sees nothing.
+            raise Conflict(
+                f"{destination} is the current folder; name a folder that doesn't exist yet"
+            )
 
 
 def _missing(
     destination: Path, manifest_bytes: bytes, chosen: Collection[FileEntry]
 ) -> list[FileEntry]:
-    if not destination.exists():
-        return list(chosen)
     with os_edge("reading", destination):
+        if not destination.exists():
+            return list(chosen)
         marker = destination / MANIFEST
         if not destination.is_dir() or (any(destination.iterdir()) and not marker.is_file()):
             raise Conflict(f"{destination} exists and isn't a pulled version; name another place")
@@ -154,14 +179,16 @@ def _missing(
                 f"{destination} holds another version, or its manifest was changed; name another"
                 " place or remove it"
             )
-    missing = []
-    for entry in chosen:
-        path = destination / entry.name
-        if not path.exists():
-            missing.append(entry)
-        elif not _matches(path, entry):
-            raise Conflict(f"{path} isn't the published file any more; remove it and pull again")
-    return missing
+        missing = []
+        for entry in chosen:
+            path = destination / entry.name
+            if not path.exists():
+                missing.append(entry)
+            elif not _matches(path, entry):
+                raise Conflict(
+                    f"{path} isn't the published file any more; remove it and pull again"
+                )
+        return missing
 
 
 def _matches(path: Path, entry: FileEntry) -> bool:

@@ -13,7 +13,7 @@ from model_store import identity
 from model_store.archive import Bounds
 from model_store.backends.base import Backend
 from model_store.catalog import Catalog, VersionEntry
-from model_store.errors import Corrupt, NotFound
+from model_store.errors import Corrupt, InvalidName, NotFound
 from model_store.garbage import Collector, Garbage
 from model_store.gate import POINTS, Gate, Say
 from model_store.labels import Labels
@@ -24,7 +24,7 @@ from model_store.names import check_model
 from model_store.progress import Progress
 from model_store.publisher import Publisher
 from model_store.puller import Puller
-from model_store.traffic import load, unload, weigh
+from model_store.traffic import load, note_refused_weights, unload, weigh
 from model_store.transitions import doom
 from model_store.url import AzureUrl, FileUrl, parse_store_url
 from model_store.verifier import Damage, Verifier
@@ -117,7 +117,7 @@ class ModelStore:
 
     def manifest(self, model: str, version: int) -> Manifest:
         """Return the manifest; raises NotFound, or Corrupt where it isn't the published one."""
-        return self._verified_manifest(model, version)[0]
+        return self._verified_manifest(model, self._ledger.entry(model, version))[0]
 
     def publish(
         self,
@@ -134,10 +134,12 @@ class ModelStore:
     ) -> Manifest:
         """Publish the folder under the next number and return the new version's manifest.
 
-        The folder holds `saved_model.pb` and `variables/` or a `model.onnx`, and `classes.json`;
-        regular files only. `metrics` is keyed by file. With a `self_test`, services serve the
-        version only if it answers the same images the same way. The version becomes visible in one
-        step after every byte is stored; whatever fails before leaves nothing that readers see.
+        The folder holds `saved_model.pb` and `variables/` or a `model.onnx`, and `classes.json`, a
+        list of objects with `wnid` and `label`, as many as an output of the signature has values;
+        regular files only. `metrics` is keyed by file; `top1` and the like are from 0 to 1. With a
+        `self_test`, services serve the version only if it answers the same images the same way.
+        The version becomes visible in one step after every byte is stored; whatever fails before
+        leaves nothing that readers see. Raises InvalidVersion for what can't be true.
 
         `gate` is by how many points of top-1, of 100, it may be worse than the version labelled
         `production`, None for any. One that is worse raises Conflict, before anything is uploaded.
@@ -169,10 +171,16 @@ class ModelStore:
 
         Every byte is verified; `destination` appears whole or not at all, with manifest.json in
         it. One that is there already and is right costs no download. A pull that broke off is
-        resumed by the same call. Raises Conflict where something else is at `destination`.
+        resumed by the same call. Raises Conflict where something else is at `destination`, Corrupt
+        where the shelf has lost or changed a file, NotFound where the version was deleted.
         """
-        manifest, data = self._verified_manifest(model, version)
-        return self._puller.pull(manifest, data, destination, files=files, progress=progress)
+        entry = self._ledger.entry(model, version)
+        try:
+            manifest, data = self._verified_manifest(model, entry)
+            return self._puller.pull(manifest, data, destination, files=files, progress=progress)
+        except Corrupt:
+            self._ledger.entry(model, version)  # files go too when somebody deletes the version
+            raise
 
     def label(
         self,
@@ -202,8 +210,8 @@ class ModelStore:
     ) -> Catalog:
         """Undo the label's last move and return the catalog after that; `seen`, `by` as in `label`.
 
-        Once more undoes the move before. Raises Conflict where nothing is left to undo or where
-        the version that it would go back to was deleted.
+        Once more undoes the move before. Raises NotFound where there never was such a label,
+        Conflict where nothing is left to undo or the version to go back to was deleted.
         """
         return self._labels.roll_back(check_model(model), label, seen=seen, by=by)
 
@@ -222,8 +230,10 @@ class ModelStore:
         """
         before = (seen or self._ledger.read(check_model(model))).weights
         at, by = identity.rfc3339(self._now()), by or self._who()
-        return self._ledger.change(
-            model, lambda catalog: weigh(catalog, weights, seen=before, at=at, by=by)
+        return self._ledger.contest(
+            model,
+            lambda catalog: weigh(catalog, weights, seen=before, at=at, by=by),
+            lambda catalog: note_refused_weights(catalog, weights, seen=before, at=at, by=by),
         )
 
     def load(self, model: str, version: int, *, by: str | None = None) -> Catalog:
@@ -262,7 +272,12 @@ class ModelStore:
         self, model: str, version: int, *, progress: Progress | None = None
     ) -> tuple[Damage, ...]:
         """Read every byte of the version on the shelf; return what is damaged, () if nothing."""
-        return self._verifier.verify(self.manifest(model, version), progress)
+        entry = self._ledger.entry(model, version)
+        try:
+            manifest, _ = self._verified_manifest(model, entry)
+        except (Corrupt, InvalidName) as error:
+            return (Damage(MANIFEST, str(error)),)
+        return self._verifier.verify(manifest, progress)
 
     def check_writable(self, model: str) -> None:
         """Return if the model could be published now; raise Denied or Unreachable otherwise.
@@ -271,9 +286,8 @@ class ModelStore:
         """
         self._backend.probe(check_model(model))
 
-    def _verified_manifest(self, model: str, version: int) -> tuple[Manifest, bytes]:
-        entry = self._ledger.entry(model, version)
-        key = file_key(model, version, MANIFEST)
+    def _verified_manifest(self, model: str, entry: VersionEntry) -> tuple[Manifest, bytes]:
+        key = file_key(model, entry.version, MANIFEST)
         where = f"{self.url}/{key}"
         try:
             blob = self._backend.read(key)
@@ -281,6 +295,6 @@ class ModelStore:
             raise Corrupt(f"{where} is gone although the catalog names it; publish anew") from error
         assert blob is not None  # noqa: S101 - an unconditional read has no "unchanged"
         manifest = decode_manifest(blob.data, sha256=entry.manifest_sha256, where=where)
-        if (manifest.model, manifest.version) != (model, version):
+        if (manifest.model, manifest.version) != (model, entry.version):
             raise Corrupt(f"{where} is of {manifest.model} {manifest.version}; publish anew")
         return manifest, blob.data

@@ -9,7 +9,7 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return the rows under the head in columns; numbers stand to the right."""
-    cells = [[_plain(value) for value in row] for row in rows]
+    cells = [[plain(value) for value in row] for row in rows]
     numeric = [
         bool(cells) and all(_is_number(row[column]) for row in cells) for column in range(len(head))
     ]
@@ -22,6 +22,15 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         ]
         lines.append("  ".join(padded).rstrip())
     return "\n".join(lines)
+
+
+def plain(value: object) -> str:
+    """Return the value on one line; what would steer the terminal is replaced.
+
+    Anybody who can write to the shelf chooses what stands in a catalog or manifest.
+    """
+    text = "–" if value is None else str(value)
+    return "".join(char if char.isprintable() else "�" for char in text)
 
 
 def size(count: float) -> str:
@@ -41,12 +50,6 @@ def minute(rfc3339: str) -> str:
 def shape(dimensions: Iterable[int | None]) -> str:
     """Return a tensor's shape, N for what requests choose."""
     return "[" + ", ".join("N" if each is None else str(each) for each in dimensions) + "]"
-
-
-def _plain(value: object) -> str:
-    # Whatever somebody wrote into a catalog must not steer the terminal.
-    text = "–" if value is None else str(value)
-    return "".join(char if char.isprintable() else "�" for char in text)
 
 
 def _is_number(text: str) -> bool:

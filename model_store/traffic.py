@@ -46,6 +46,22 @@ def weigh(
     return _steered(replace(catalog, weights=wanted), event)
 
 
+def note_refused_weights(
+    catalog: Catalog,
+    weights: Mapping[int, int],
+    *,
+    seen: Mapping[int, int],
+    at: str,
+    by: str,
+) -> Catalog:
+    """Record weights that lost to others; where they are as `seen`, none have lost."""
+    wanted = dict(sorted(weights.items()))
+    event = Event(at, by, "refused", None, None, None, dict(seen), wanted)
+    if event in catalog.history or catalog.weights == seen:
+        return catalog
+    return replace(catalog, history=(*catalog.history, event))
+
+
 def load(catalog: Catalog, version: int, *, at: str, by: str) -> Catalog:
     """Have services load the version, whatever else they choose; raise NotFound without it."""
     catalog.check_exists(version)

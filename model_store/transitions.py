@@ -67,8 +67,7 @@ def move_label(
         catalog.check_exists(version)
     current = catalog.labels.get(label)
     if current is None and seen is None and version is None:
-        has = ", ".join(sorted(catalog.labels)) or "no label at all"
-        raise NotFound(f"{catalog.model} has no label {label}; it has {has}")
+        raise _no_label(catalog, label)
     if current == version:
         return catalog
     if current != seen:
@@ -79,8 +78,8 @@ def move_label(
 def roll_back(catalog: Catalog, label: str, *, seen: int | None, at: str, by: str) -> Catalog:
     """Undo the label's last move that isn't undone yet; repeated, go back move by move.
 
-    Raises NotFound where there is no such label, Conflict where there is nothing to go back to
-    or somebody moved it. Wants the whole history.
+    Raises NotFound where there never was such a label, Conflict where there is nothing to go back
+    to or somebody moved it. Wants the whole history.
     """
     if any((event.at, event.by, event.label) == (at, by, label) for event in catalog.history):
         return catalog
@@ -88,6 +87,8 @@ def roll_back(catalog: Catalog, label: str, *, seen: int | None, at: str, by: st
     if current != seen:
         raise Conflict(_who_moved(catalog, label, seen))
     trail = _trail(catalog, label)
+    if current is None and len(trail) == 1:
+        raise _no_label(catalog, label)
     target = trail[-2] if len(trail) > 1 else None
     if target is None:
         raise Conflict(
@@ -105,9 +106,12 @@ def roll_back(catalog: Catalog, label: str, *, seen: int | None, at: str, by: st
 def note_refusal(
     catalog: Catalog, label: str, version: int | None, *, seen: int | None, at: str, by: str
 ) -> Catalog:
-    """Record a move that lost to another one."""
+    """Record a move that lost to another one; a label that is where it was `seen` has lost none.
+
+    `version` is where it would have gone, None for nothing and for a rollback.
+    """
     event = Event(at, by, "refused", label, seen, version)
-    if event in catalog.history:
+    if event in catalog.history or catalog.labels.get(label) == seen:
         return catalog
     return replace(catalog, history=(*catalog.history, event))
 
@@ -167,6 +171,11 @@ def check_unused(catalog: Catalog, version: int) -> None:
             f"{catalog.model} {version} has a share of the requests ({catalog.shares});"
             " set other weights first"
         )
+
+
+def _no_label(catalog: Catalog, label: str) -> NotFound:
+    has = ", ".join(sorted(catalog.labels)) or "no label at all"
+    return NotFound(f"{catalog.model} has no label {label}; it has {has}")
 
 
 def _pages_without(pages: tuple[VersionPage, ...], version: int) -> tuple[VersionPage, ...]:

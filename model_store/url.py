@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-from model_store.errors import InvalidName, InvalidStoreUrl
-from model_store.names import check_file, show
+from model_store.errors import InvalidStoreUrl
+from model_store.names import show, why_not_a_path
 
 FORMS = "file:///absolute/folder or az://ACCOUNT/CONTAINER/PREFIX"
 
@@ -91,7 +91,7 @@ def _azure_url(url: str, account: str, path: str) -> AzureUrl:
             f"store URL {show(url)}: the container {show(container)} must be 3 to 63 of a-z 0-9"
             " and single hyphens"
         )
-    try:
-        return AzureUrl(account, container, check_file(prefix) if prefix else "")
-    except InvalidName as error:
-        raise InvalidStoreUrl(f"store URL {show(url)}: {error}") from error
+    reason = why_not_a_path(prefix) if prefix else None
+    if reason:
+        raise InvalidStoreUrl(f"store URL {show(url)}: the prefix {show(prefix)}: {reason}")
+    return AzureUrl(account, container, prefix)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from model_store.backends.base import Backend
-from model_store.errors import Corrupt, NotFound
+from model_store.errors import Corrupt, InvalidName, NotFound
 from model_store.layout import file_key
 from model_store.manifest import FileEntry, Manifest
 from model_store.progress import Meter, Progress
@@ -49,7 +49,8 @@ class Verifier:
             self._backend.fetch(key, offset=0, size=entry.size, sink=take)
         except NotFound:
             return Damage(entry.name, "it is gone")
-        except Corrupt as error:
+        except (Corrupt, InvalidName) as error:
+            # InvalidName: a link or a folder is where the file was.
             return Damage(entry.name, str(error))
         if digest.hexdigest() != entry.sha256:
             return Damage(entry.name, "its bytes have changed (SHA-256 differs)")

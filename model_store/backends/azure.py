@@ -18,7 +18,12 @@ from azure.core import exceptions as sdk
 from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobClient, ContainerClient
 
-from model_store.backends.azure_access import CONNECTION_STRING, SAS_TOKEN, Access
+from model_store.backends.azure_access import (
+    CONNECTION_STRING,
+    SAS_TOKEN,
+    Access,
+    check_connection_string,
+)
 from model_store.backends.azure_answers import BY_CODE, BY_STATUS
 from model_store.backends.base import Blob, ByteSource, Sink, Stage, Stored
 from model_store.backends.in_order import in_order
@@ -139,6 +144,7 @@ def _by_connection_string(url: AzureUrl, text: str, options: Mapping[str, Any]) 
         raise InvalidStoreUrl(
             f"{CONNECTION_STRING} isn't a connection string; copy it from the portal again"
         ) from error
+    check_connection_string(text)
     if client.account_name and client.account_name != url.account:
         raise InvalidStoreUrl(
             f"{url} names the account {url.account}, but {CONNECTION_STRING} is for"

@@ -22,10 +22,10 @@ from pathlib import Path, PurePosixPath
 from model_store.atomic_file import write_atomically
 from model_store.backends.base import Blob, ByteSource, Sink, Stage, Stored
 from model_store.durability import sync_folder, sync_tree
-from model_store.errors import Conflict, Corrupt, InvalidName, Unreachable
+from model_store.errors import Conflict, Corrupt, InvalidName, NotFound, Unreachable
 from model_store.layout import LOCK, STAGE_PREFIX, TEMPORARY_PREFIX
 from model_store.names import show
-from model_store.os_errors import os_edge
+from model_store.os_errors import from_os_error, os_edge
 
 CHUNK_BYTES = 1 << 20
 LOCK_PATIENCE_S = 30.0
@@ -92,14 +92,21 @@ class LocalBackend:
     def list(self, prefix: str) -> Iterator[Stored]:
         """Walk the folder without following symbolic links."""
         top = self._locate(prefix)
-        for folder, folders, names in os.walk(top):
+
+        def tell(error: OSError) -> None:
+            # What was removed since it was listed is nothing to tell of.
+            if not isinstance(error, FileNotFoundError):
+                raise from_os_error(error, doing="listing", where=error.filename) from error
+
+        for folder, folders, names in os.walk(top, onerror=tell):
             # An empty folder is what a crash at the wrong moment leaves.
             itself = [""] if not folders and not names and Path(folder) != top else []
             for name in names + itself:
                 path = Path(folder, name)
                 try:
-                    status = path.lstat()
-                except FileNotFoundError:
+                    with os_edge("listing", path):
+                        status = path.lstat()
+                except NotFound:
                     continue  # removed since the folder was read
                 modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
                 key = path.relative_to(self._root).as_posix()
@@ -125,7 +132,8 @@ class LocalBackend:
     def probe(self, prefix: str) -> None:
         """Create and remove a folder in the nearest ancestor that exists."""
         place = self._locate(prefix)
-        nearest = next(folder for folder in (place, *place.parents) if folder.exists())
+        with os_edge("looking for", place):
+            nearest = next(folder for folder in (place, *place.parents) if folder.exists())
         attempt = nearest / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:12]}"
         with os_edge("writing to", nearest):
             attempt.mkdir()
@@ -138,7 +146,9 @@ class LocalBackend:
         path = self._root
         for part in PurePosixPath(key).parts:
             path /= part
-            if part in {"..", "/"} or path.is_symlink():
+            with os_edge("looking for", path):
+                leaves = part in {"..", "/"} or path.is_symlink()
+            if leaves:
                 raise InvalidName(f"{show(key)} leaves the store through {show(part)}")
         return path
 

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from model_store import ModelStore, open_store
@@ -13,7 +14,8 @@ from model_store.backends.base import Backend
 from model_store.backends.local import LocalBackend
 from model_store.url import AzureUrl
 from tests.azurite_server import ACCOUNT, Azurite
-from tests.model_store.material import make_folder
+from tests.model_store.command_line import Run, runner
+from tests.model_store.material import LINEAGE, METRICS, SIGNATURE, make_folder
 from tests.model_store.memory_backend import MemoryBackend
 
 
@@ -69,3 +71,28 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]
     opened = AzureBackend(url, Access(azurite.connection_string, None))
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def run(local_url: str) -> Run:
+    """Run one command on the local shelf."""
+    return runner(local_url)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """What `publish --data` takes."""
+    path = tmp_path / "data.json"
+    path.write_bytes(
+        msgspec.json.encode({"signature": SIGNATURE, "metrics": METRICS, "lineage": LINEAGE})
+    )
+    return path
+
+
+@pytest.fixture
+def shelf(run: Run, folder: Path, data: Path) -> Run:
+    """Versions 1 and 2; production is at 2."""
+    assert run("publish", folder, "--data", data).code == 0
+    answer = run("publish", folder, "--data", data, "--label", "production")
+    assert answer.out == "published resnet50 2, labelled production\n"
+    return run

@@ -18,9 +18,10 @@ from model_store import (
     VersionEntry,
 )
 
+CLASSES = 5
 SIGNATURE = Signature(
     inputs=(TensorSpec("image", "uint8", (None, 64, 64, 3)),),
-    outputs=(TensorSpec("probabilities", "float32", (None, 200)),),
+    outputs=(TensorSpec("probabilities", "float32", (None, CLASSES)),),
 )
 LINEAGE = Lineage(
     code_version="1.2.3",
@@ -38,14 +39,15 @@ MODEL = "resnet50"
 AT = "2026-01-01T00:00:00.000000Z"
 
 
-def make_folder(folder: Path, *, seed: int = 0, size: int = 1000) -> Path:
+def make_folder(folder: Path, *, seed: int = 0, size: int = 1000, classes: int = CLASSES) -> Path:
     """Fill a folder that can be published; `size` bytes are in the ONNX file."""
     draw = random.Random(seed)
     variables = folder / "variables"
     variables.mkdir(parents=True)
     (folder / "saved_model.pb").write_bytes(draw.randbytes(300))
     (folder / "model.onnx").write_bytes(draw.randbytes(size))
-    (folder / "classes.json").write_text(json.dumps([{"wnid": "n01443537", "name": "goldfish"}]))
+    names = [{"wnid": f"n{each:08}", "label": f"class {each}"} for each in range(classes)]
+    (folder / "classes.json").write_text(json.dumps(names))
     (variables / "variables.index").write_bytes(b"")
     (variables / "variables.data-00000-of-00001").write_bytes(draw.randbytes(size // 2))
     return folder

@@ -8,77 +8,18 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from model_store import Catalog, Denied, ModelStore
-from model_store.__main__ import main
 from model_store.arguments import build_parser
 from model_store.changing_commands import publish as publish_command
 from model_store.console import Console
-from tests.model_store.material import LINEAGE, METRICS, MODEL, SIGNATURE, contents, publish
+from tests.model_store.command_line import Answer, Run
+from tests.model_store.material import MODEL, contents, publish
 from tests.model_store.memory_backend import MemoryBackend
-
-
-@dataclass(frozen=True)
-class Answer:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-class Terminal(io.StringIO):
-    """Somebody who types."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-Run = Callable[..., Answer]
-
-
-@pytest.fixture
-def run(local_url: str) -> Run:
-    """Run one command on the local shelf; `answers` is what a person types."""
-
-    def run(*arguments: object, answers: str | None = None, store: str = local_url) -> Answer:
-        out, err = io.StringIO(), io.StringIO()
-        console = Console(out, err, io.StringIO() if answers is None else Terminal(answers))
-        code = main(
-            [str(each) for each in arguments],
-            environment={"HOTSHELF_STORE": store},
-            console=console,
-        )
-        return Answer(code, out.getvalue(), err.getvalue())
-
-    return run
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    path = tmp_path / "data.json"
-    path.write_bytes(
-        msgspec.json.encode({"signature": SIGNATURE, "metrics": METRICS, "lineage": LINEAGE})
-    )
-    return path
-
-
-@pytest.fixture
-def shelf(run: Run, folder: Path, data: Path) -> Run:
-    """Versions 1 and 2; production is at 2."""
-    assert run("publish", folder, "--data", data).code == 0
-    answer = run("publish", folder, "--data", data, "--label", "production")
-    assert answer.out == "published resnet50 2, labelled production\n"
-    return run
 
 
 def test_list_shows_the_newest_first_with_labels(shelf: Run) -> None:
@@ -218,7 +159,7 @@ def test_watch_prints_changes_as_they_happen(
     answers: list[Answer] = []
 
     def watch() -> None:
-        answers.append(shelf("watch", "--every", "0s", "--changes", "2"))
+        answers.append(shelf("watch", "--every", "1s", "--changes", "2"))
 
     watcher = threading.Thread(target=watch)
     watcher.start()

@@ -214,6 +214,11 @@ def test_a_certificate_that_nobody_vouches_for_is_told_of(monkeypatch: pytest.Mo
         ("https://models1.blob.core.windows.net/?sig=secret", "without a token"),
         ("https://other.blob.core.windows.net", "isn't of the account models1"),
         ("http://127.0.0.1:10000/models1", "must be https"),
+        ("https://[secret/models1", "write it like https://models1"),
+        ("https://gateway:abc/models1", "write it like https://models1"),
+        ("https://gateway:99999/models1", "write it like https://models1"),
+        ("https://models1.gate way", "write it like https://models1"),
+        ("https://me:secret@gateway/models1", "write it like https://models1"),
     ],
 )
 def test_an_endpoint_that_cannot_be_meant_is_refused(endpoint: str, told: str) -> None:
@@ -223,7 +228,7 @@ def test_an_endpoint_that_cannot_be_meant_is_refused(endpoint: str, told: str) -
 
 
 @pytest.mark.parametrize(
-    "endpoint", ["https://models1.blob.core.chinacloudapi.cn/", "https://gateway:8443/models1"]
+    "endpoint", ["https://models1.blob.core.chinacloudapi.cn/", "https://[::1]:8443/models1"]
 )
 def test_other_clouds_and_gateways_are_reached_by_their_endpoint(endpoint: str) -> None:
     assert Access(endpoint=endpoint).endpoint_of("models1") == endpoint.rstrip("/")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from model_store import Catalog, Conflict, InvalidName, ModelStore, NotFound
 from model_store.backends.base import Backend
+from model_store.ledger import Ledger
 from tests.model_store.material import MODEL, make_folder, publish
 
 
@@ -68,6 +70,37 @@ def test_an_odd_label_is_refused(published: ModelStore, label: str) -> None:
         published.label(MODEL, label, 1)
 
 
+@pytest.mark.parametrize("label", ["latest", "none"])
+def test_a_reserved_word_is_no_label_but_one_of_an_old_catalog_can_be_removed(
+    published: ModelStore, backend: Backend, label: str
+) -> None:
+    with pytest.raises(InvalidName, match=f"label '{label}' is reserved: it means"):
+        published.label(MODEL, label, 1)
+    with pytest.raises(InvalidName, match=f"label '{label}' is reserved: it means"):
+        published.rollback(MODEL, label)
+    Ledger("test://shelf", backend).change(
+        MODEL, lambda catalog: replace(catalog, labels={label: 2})
+    )
+    assert published.unlabel(MODEL, label).labels == {}
+    with pytest.raises(NotFound, match=f"no label {label}"):
+        published.unlabel(MODEL, label)
+
+
+def test_rollback_of_a_label_that_never_was_lists_those_that_are(published: ModelStore) -> None:
+    with pytest.raises(NotFound, match="no label nosuch; it has no label at all"):
+        published.rollback(MODEL, "nosuch")
+    published.label(MODEL, "production", 1)
+    with pytest.raises(NotFound, match="no label nosuch; it has production"):
+        published.rollback(MODEL, "nosuch")
+
+
+def test_a_rollback_that_lost_no_race_is_not_recorded(published: ModelStore) -> None:
+    before = published.label(MODEL, "production", 1)
+    with pytest.raises(Conflict, match="pointed at nothing"):
+        published.rollback(MODEL, "production")
+    assert published.catalog(MODEL) == before
+
+
 def test_rollback_goes_back_move_by_move(published: ModelStore) -> None:
     for version in (1, 2, 3):
         published.label(MODEL, "production", version)
@@ -115,6 +148,7 @@ def test_of_two_operators_the_second_is_told_who_was_first(
     ]
     with pytest.raises(Conflict, match="anna@desk moved it"):
         bert.rollback(MODEL, "production", seen=seen)
+    assert moves(bert.catalog(MODEL))[3:] == [("bert", "refused", "production", 1, None)]
 
 
 def test_of_two_simultaneous_moves_one_wins_and_history_has_both(

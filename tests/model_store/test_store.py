@@ -233,7 +233,7 @@ Spoil = Callable[[Path], object]
         (lambda folder: (folder / ("x" * 200)).touch(), InvalidName, "at most 128"),
         (lambda folder: (folder / "MODEL.onnx").touch(), InvalidName, "differ only in case"),
         (lambda folder: (folder / "classes.json").unlink(), InvalidVersion, "no classes.json"),
-        (lambda folder: (folder / "classes.json").write_text("{"), InvalidVersion, "isn't JSON"),
+        (lambda folder: (folder / "classes.json").write_text("["), InvalidVersion, "truncated"),
         (lambda folder: (folder / "classes.json").write_text("[]"), InvalidVersion, "no class"),
     ],
 )

@@ -66,7 +66,11 @@ def test_of_two_operators_the_second_is_told_who_set_the_weights(
         Conflict, match=r"were none when you looked and are 2=90 3=10 now: anna@desk set them at 20"
     ):
         bert.set_weights(MODEL, {2: 50, 3: 50}, seen=seen)
-    assert bert.catalog(MODEL).weights == {2: 90, 3: 10}
+    catalog = bert.catalog(MODEL)
+    assert catalog.weights == {2: 90, 3: 10}
+    lost = catalog.history[-1]
+    assert (lost.by, lost.action) == ("bert@desk", "refused")
+    assert (lost.weights_before, lost.weights_after) == ({}, {2: 50, 3: 50})
 
 
 @pytest.mark.parametrize(

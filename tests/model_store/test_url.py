@@ -44,6 +44,7 @@ def test_a_good_url_is_understood_and_written_back(text: str, url: FileUrl | Azu
         ("az://models1", "the container ''"),
         ("az://models1/a--b", "the container 'a--b'"),
         ("az://models1/shelf/../x", "'..'"),
+        ("az://models1/shelf/a//b", "the prefix 'a//b': has an empty part"),
         ("az://models1/shelf?sig=secret", "credentials come from AZURE_"),
         ("az://me:secret@models1/shelf", "credentials come from AZURE_"),
         ("az://[models1/shelf", "use file:///"),
@@ -95,6 +96,37 @@ def test_a_broken_connection_string_is_refused_without_being_shown(
     with pytest.raises(InvalidStoreUrl, match="isn't a connection string") as caught:
         open_store("az://models1/shelf")
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        ("AccountKey=abc", "the AccountKey in AZURE_STORAGE_CONNECTION_STRING is malformed"),
+        (
+            "AccountKey=c2Vj;BlobEndpoint=https://secret:abc/models1",
+            "BlobEndpoint in .* like https",
+        ),
+        ("AccountKey=c2Vj;BlobEndpoint=https://secret:99999", "BlobEndpoint in .* like https"),
+        ("AccountKey=c2Vj;BlobEndpoint=https://[secret", "isn't a connection string"),
+    ],
+)
+def test_a_connection_string_that_cannot_work_is_refused_before_it_is_used(
+    monkeypatch: pytest.MonkeyPatch, parts: str, reason: str
+) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", f"AccountName=models1;{parts}")
+    with pytest.raises(InvalidStoreUrl, match=reason) as caught:
+        open_store("az://models1/shelf")
+    assert "secret" not in str(caught.value)
+    assert "abc" not in str(caught.value)
+
+
+@pytest.mark.parametrize("endpoint", ["", "BlobEndpoint=https://[::1]:65535/models1;"])
+def test_a_connection_string_that_can_work_is_taken(
+    monkeypatch: pytest.MonkeyPatch, endpoint: str
+) -> None:
+    text = f"{endpoint}AccountName=models1;AccountKey=c2Vj"
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", text)
+    open_store("az://models1/shelf").close()
 
 
 def test_access_shows_none_of_its_secrets() -> None:

@@ -128,6 +128,9 @@ def test_what_is_not_on_the_shelf_or_makes_no_sense_is_refused(
         administration.carry_out(ShareOut({1: 0}), "alice")
     with pytest.raises(InvalidRequest, match="label '7'"):
         administration.carry_out(MoveLabel("7", 1), "alice")
+    with pytest.raises(NotOnShelf, match="no label production"):
+        administration.carry_out(RollBack("production"), "alice")
+    administration.carry_out(MoveLabel("production", 3), "alice")
     with pytest.raises(ChangeConflict, match="production pointed at nothing"):
         administration.carry_out(RollBack("production"), "alice")
 

@@ -51,9 +51,9 @@ def small_model(seed: int, classes: int = 3) -> Any:
     return model
 
 
-def publish(url: str, folder: Path) -> int:
+def publish(url: str, folder: Path, *, classes: int = 3) -> int:
     manifest = open_store(url).publish(
-        "resnet50", folder, signature=signature(3), metrics={}, lineage=LINEAGE
+        "resnet50", folder, signature=signature(classes), metrics={}, lineage=LINEAGE
     )
     return manifest.version
 
@@ -71,7 +71,7 @@ def shelf(tmp_path: Path, exported: Path) -> str:
     """A shelf with the export as version 1, and a version without SavedModel after it."""
     url = f"file://{tmp_path}/shelf"
     assert publish(url, exported) == 1
-    assert publish(url, write_version(tmp_path / "onnx-only", 0)) == 2
+    assert publish(url, write_version(tmp_path / "onnx-only", 0), classes=200) == 2
     open_store(url).label("resnet50", "production", 1)
     return url
 
