@@ -28,7 +28,8 @@ def has_too_many_segments(data: bytes) -> bool:
     """Tell whether a file has more than MOST_SEGMENTS; nothing is decoded.
 
     A byte where none should be counts as one, since it is looked at like one. Of JPEG and GIF those
-    before the (first) image's data count, the rest is not Python's to read.
+    before the (first) image's data count, the rest is not Python's to read; nor is what follows the
+    end of a PNG.
     """
     if len(data) < SMALL_BYTES:
         return False
@@ -53,7 +54,7 @@ def _jpeg_segments(data: bytes) -> Iterator[bool]:
 
 def _png_chunks(data: bytes) -> Iterator[bool]:
     at = len(_PNG)
-    while at < len(data):
+    while at < len(data) and data[at + 4 : at + 8] != b"IEND":
         at += 12 + int.from_bytes(data[at : at + 4])
         yield True
 

@@ -71,6 +71,12 @@ def test_a_file_of_a_thousand_pieces_is_taken(kind: str, piece: bytes, after: in
     assert (decode_image(data) == decode_image(encoded(kind))).all()
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF"])
+def test_whatever_follows_the_image_is_nobodys_matter(kind: str) -> None:
+    data = encoded(kind)
+    assert (decode_image(data + bytes(10_000_000)) == decode_image(data)).all()
+
+
 def test_one_comment_of_many_blocks_is_refused_too() -> None:
     data = stuffed("GIF", b"\x01a", after=GIF_START, count=5_000_000)
     data = data[:GIF_START] + b"\x21\xfe" + data[GIF_START:]
