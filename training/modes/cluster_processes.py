@@ -74,14 +74,21 @@ class LocalProcesses:
 
     def ended(self) -> list[Ended]:
         """Return those that ended since the last call; they count as not running any more."""
-        found = [
-            Ended(task, process.returncode, self.log(task))
-            for task, process in self._running.items()
-            if process.poll() is not None
-        ]
-        for each in found:
-            _close_pipe(self._running.pop(each.task))
-        return found
+        over = [task for task, process in self._running.items() if process.poll() is not None]
+        return [self._forget(task) for task in over]
+
+    def end_of(self, task: Task) -> Ended | None:
+        """Return how one ended that no longer answers; None for one that still runs.
+
+        The connections of a process are closed before it counts as ended, so this waits a little.
+        """
+        if task not in self._running:
+            return None
+        try:
+            self._running[task].wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            return None
+        return self._forget(task)
 
     def close(self) -> None:
         """End them all and wait until they are gone."""
@@ -94,6 +101,11 @@ class LocalProcesses:
                 process.kill()
                 process.wait()
         self._running.clear()
+
+    def _forget(self, task: Task) -> Ended:
+        process = self._running.pop(task)
+        _close_pipe(process)
+        return Ended(task, process.returncode, self.log(task))
 
     def _environment(self, task: Task) -> dict[str, str]:
         threads = self._threads if task.kind == "worker" else _SERVER_THREADS

@@ -27,7 +27,7 @@ from training.modes.cluster import (
     check_port,
     local_cluster,
 )
-from training.modes.cluster_processes import LocalProcesses
+from training.modes.cluster_processes import Ended, LocalProcesses
 from training.modes.cluster_watch import Watch, await_all, lost_too_long
 from training.modes.one_rank import OneRank
 from training.modes.parameter_server_runner import Dispatcher
@@ -184,7 +184,7 @@ class ParameterServerMode(OneRank):
     def _tend(self, processes: LocalProcesses) -> None:
         for ended in processes.ended():
             if ended.task.kind == "ps":
-                raise ProcessLost(f"{ended}, and the variables that it held are gone; {_GOES_ON}")
+                raise _lost_server(ended)
             self._restarts += 1
             if self._restarts > _MOST_RESTARTS:
                 raise ProcessLost(
@@ -200,7 +200,7 @@ class ParameterServerMode(OneRank):
             return error
         for ended in self._processes.ended() if self._processes else []:
             if ended.task.kind == "ps":
-                return ProcessLost(f"{ended}, and the variables that it held are gone; {_GOES_ON}")
+                return _lost_server(ended)
         silent = self._watch.ask() if self._watch else []
         servers = [task for task in silent if task.kind == "ps"]
         if servers:
@@ -211,6 +211,10 @@ class ParameterServerMode(OneRank):
         return error
 
     def _lost(self, tasks: Sequence[Task]) -> ProcessLost:
+        if self._processes is not None and tasks[0].kind == "ps":
+            ended = self._processes.end_of(tasks[0])
+            if ended is not None:
+                return _lost_server(ended)
         cluster = self._cluster
         names = ", ".join(
             f"{task} at {cluster.address(task)}" if cluster else str(task) for task in tasks
@@ -223,6 +227,10 @@ class ParameterServerMode(OneRank):
         return ProcessLost(
             f"{names} didn't answer for {self._patience_s:g} s; start it again, then {_GOES_ON}"
         )
+
+
+def _lost_server(ended: Ended) -> ProcessLost:
+    return ProcessLost(f"{ended}, and the variables that it held are gone; {_GOES_ON}")
 
 
 def _is_of_network(error: BaseException) -> bool:

@@ -130,6 +130,22 @@ def test_workers_share_the_cores_that_this_process_may_use(tmp_path: Path) -> No
         processes.close()
 
 
+def test_the_end_of_a_process_is_waited_for_that_is_lost_already(tmp_path: Path) -> None:
+    processes = LocalProcesses(local_cluster(workers=1, servers=1), tmp_path)
+    others = psutil.Process().children()
+    server = Task("ps", 0)
+    processes.start(server)
+    try:
+        (running,) = (each for each in psutil.Process().children() if each not in others)
+        running.kill()
+        # Its connections are closed before it is gone: who is told of them asks in between.
+        ended = processes.end_of(server)
+        assert str(ended) == "server 0 was killed by SIGKILL"
+        assert processes.end_of(server) is None
+    finally:
+        processes.close()
+
+
 def test_xla_is_refused_where_variables_are_elsewhere() -> None:
     check_mode(Job(mode="ps", workers=2), Recipe())
     with pytest.raises(UsageError, match="--xla: XLA can't read variables of other machines"):
