@@ -1,10 +1,11 @@
-"""Real runs of ResNet-50 that begin with a published version, frozen, on other classes."""
+"""Whole runs, of a small network, that begin with a published version: frozen, on other classes."""
 
 from __future__ import annotations
 
 import json
-import shutil
+import subprocess
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,15 @@ import pytest
 
 from model_store import Lineage, open_store
 from tests.eventually import eventually
-from tests.training.running import START_S, Published, reach, said, started
+from tests.training import running
+from tests.training.running import START_S, reach, small_network
 from training.run.checkpoints import Checkpoints
 from training.run.folder import RunFolder
 from training.weights.versions import read_saved_model
 
 STEPS = 5
+# The small network's width, doubled in three stages, and four times as many in a block's end.
+FEATURES = 8 * 2**3 * 4
 TUNING = ["--freeze", "backbone", "--ema", "0.9"]
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
@@ -44,15 +48,19 @@ def some_classes(drawn: Path, folder: Path, wnids: Sequence[str]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, published: Published) -> Path:
-    """A place for runs, with a shelf that has version 1."""
+def folder(tmp_path_factory: pytest.TempPathFactory, drawn: Path) -> Path:
+    """A place for runs; `runs/first` is a finished one, and version 1 of its shelf."""
     folder = tmp_path_factory.mktemp("tuning")
-    shutil.copytree(published.folder / "shelf", folder / "shelf")
+    train(folder, drawn, "first")
     return folder
 
 
 def shelf(folder: Path) -> str:
     return f"file://{folder}/shelf"
+
+
+def export_of(folder: Path, name: str) -> Path:
+    return folder / "runs" / name / "export"
 
 
 def training(folder: Path, data: Path, name: str, *arguments: str) -> list[str]:
@@ -63,7 +71,8 @@ def training(folder: Path, data: Path, name: str, *arguments: str) -> list[str]:
 
 
 def train(folder: Path, data: Path, name: str, *arguments: str, code: int = 0) -> str:
-    return said(folder, *training(folder, data, name, *arguments), code=code)
+    command = training(folder, data, name, *arguments)
+    return running.said(folder, *command, code=code, environment=small_network())
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +88,10 @@ def tuned(folder: Path, other: Path) -> str:
     return train(folder, other, "tuned", "--init-from", "1", *TUNING)
 
 
+def started(folder: Path, command: list[str]) -> AbstractContextManager[subprocess.Popen[str]]:
+    return running.started(folder, *command, environment=small_network())
+
+
 def version_of(folder: Path, name: str) -> int:
     """The version that a run became."""
     (publication,) = RunFolder(folder / "runs" / name).publications()
@@ -90,7 +103,7 @@ def lineage(folder: Path, version: int) -> Lineage:
 
 
 def test_a_version_is_tuned_on_other_classes_with_its_backbone_fixed(
-    folder: Path, other: Path, published: Published, tuned: str
+    folder: Path, other: Path, tuned: str
 ) -> None:
     origin = f"resnet50 version 1 of {shelf(folder)}"
     assert f"initial weights: {origin}; the head begins anew for 3" in tuned
@@ -102,11 +115,11 @@ def test_a_version_is_tuned_on_other_classes_with_its_backbone_fixed(
         "origin": origin,
         "sha256": settings["initial"]["sha256"],
     }
-    before = read_saved_model(published.run / "export").arrays
-    after = read_saved_model(folder / "runs" / "tuned" / "export").arrays
+    before = read_saved_model(export_of(folder, "first")).arrays
+    after = read_saved_model(export_of(folder, "tuned")).arrays
     for name in before.keys() - {"logits/kernel", "logits/bias"}:
         np.testing.assert_array_equal(after[name], before[name], err_msg=name)
-    assert after["logits/kernel"].shape == (2048, 3)
+    assert after["logits/kernel"].shape == (FEATURES, 3)
 
     again = train(folder, other, "tuned", "--init-from", "1", *TUNING)
     assert "nothing is left to train" in again
@@ -121,18 +134,18 @@ def test_a_tuned_run_that_is_killed_goes_on_from_what_it_began_with_to_the_very_
     run = folder / "runs" / "killed"
     command = training(folder, other, "killed", "--init-from", "base", *TUNING)
     # Before the first step, and after one: by then the label means another version.
-    with started(folder, *command) as process:
+    with started(folder, command) as process:
         eventually(RunFolder(run).settings, within_s=START_S, what="the run's settings")
         assert process.poll() is None
     store.label("resnet50", "base", version_of(folder, "tuned"))
-    with started(folder, *command) as process:
+    with started(folder, command) as process:
         reach(process, run, 1)
         process.kill()
         output, _ = process.communicate()
     assert f"initial weights: resnet50 version 1 of {shelf(folder)}" in output
     stopped_at = Checkpoints(run / "checkpoints").steps()[-1]
     assert stopped_at < STEPS
-    with started(folder, *command) as process:
+    with started(folder, command) as process:
         reach(process, run, STEPS)
         process.kill()
         output, _ = process.communicate()
@@ -147,17 +160,17 @@ def test_a_tuned_run_that_is_killed_goes_on_from_what_it_began_with_to_the_very_
 
 
 def test_the_whole_network_is_tuned_on_the_same_classes_with_their_head(
-    folder: Path, drawn: Path, published: Published
+    folder: Path, drawn: Path
 ) -> None:
-    export = str(published.run / "export")
+    export = str(export_of(folder, "first"))
     rate = ["--learning-rate", "0.001"]
     output = train(folder, drawn, "whole", "--init-from", export, *rate, "--stem", "stride2")
     assert f"initial weights: {export}; the head is taken over for 200 classes" in output
     assert lineage(folder, version_of(folder, "whole")).parent_version is None
     settings = json.loads((folder / "runs" / "whole" / "settings.json").read_text())
     assert settings["initial"]["version"] is None
-    before = read_saved_model(published.run / "export").arrays
-    after = read_saved_model(folder / "runs" / "whole" / "export").arrays
+    before = read_saved_model(export_of(folder, "first")).arrays
+    after = read_saved_model(export_of(folder, "whole")).arrays
     for name in ("conv1_conv/kernel", "logits/kernel"):
         old = before[name].astype(np.float64)
         difference = np.abs(after[name].astype(np.float64) - old).max()

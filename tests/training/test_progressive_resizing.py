@@ -1,6 +1,7 @@
 """A run on growing images, of a small network: the same code as for ResNet-50."""
 
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -37,6 +38,13 @@ NAMES = tuple(ClassName(wnid=f"n{i:08}", label=f"c{i}", names=f"c{i}") for i in 
 DATA = PreparedData(folder=Path(), digest="d", classes=NAMES, train=IMAGES, val=IMAGES)
 
 
+class Whole(NamedTuple):
+    """What a run ended with, and what it said."""
+
+    arrays: dict[str, NDArray[Any]]
+    bars: RecordedBars
+
+
 def pieces(folder: Path, bars: RecordedBars, *, stop_after: int | None = None) -> Pieces:
     made: list[Pieces] = []
 
@@ -66,13 +74,19 @@ def run(built: Pieces, start: Position, *, resumed: bool) -> Position:
     return position
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """A run that nothing stopped."""
+    bars = RecordedBars()
+    built = pieces(tmp_path_factory.mktemp("whole"), bars)
+    assert run(built, Position(), resumed=False).step == 8
+    return Whole(built.trainee.arrays(), bars)
+
+
 @pytest.mark.parametrize("stop_after", [1, 3, 6])
 def test_a_run_that_is_stopped_in_any_stage_and_resumed_ends_with_the_very_same_weights(
-    tmp_path: Path, bars: RecordedBars, stop_after: int
+    tmp_path: Path, bars: RecordedBars, whole: Whole, stop_after: int
 ) -> None:
-    whole = pieces(tmp_path / "whole", bars)
-    assert run(whole, Position(), resumed=False).step == 8
-
     stopped = run(
         pieces(tmp_path / "parts", bars, stop_after=stop_after), Position(), resumed=False
     )
@@ -84,17 +98,14 @@ def test_a_run_that_is_stopped_in_any_stage_and_resumed_ends_with_the_very_same_
     resumed.trainee.restore(checkpoint.arrays)
     run(resumed, checkpoint.position, resumed=True)
     found = resumed.trainee.arrays()
-    for name, values in whole.trainee.arrays().items():
+    for name, values in whole.arrays.items():
         np.testing.assert_array_equal(found[name], values, err_msg=name)
 
 
-def test_evaluation_is_on_whole_images_that_were_held_out(
-    tmp_path: Path, bars: RecordedBars
-) -> None:
-    run(pieces(tmp_path, bars), Position(), resumed=False)
-    titles = {bar.title: bar.total for bar in bars.bars}
+def test_evaluation_is_on_whole_images_that_were_held_out(whole: Whole) -> None:
+    titles = {bar.title: bar.total for bar in whole.bars.bars}
     assert titles["epoch 1/2 held-out"] == 8
-    assert any("held-out loss" in line for line in bars.lines)
+    assert any("held-out loss" in line for line in whole.bars.lines)
 
 
 @pytest.mark.parametrize("side", [32, 48])
