@@ -3,8 +3,7 @@
     python -m benchmarks.scaling [--batch-size 32] [--rounds 5] [--steps 6] [--json]
 
 Needs root: the two ranks are hosts of their own, network namespaces joined by a link that `tc`
-limits to 1 Gbit/s and, where the kernel has netem, delays by 0.5 ms. Measured one after the other,
-in turns:
+limits to 1 Gbit/s and delays by 0.5 ms. Measured one after the other, in turns:
 
 - alone: two ranks that compute at the same time and never meet, one thread each
 - single: one rank of one thread, with the other core idle
@@ -25,21 +24,19 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.link_delay import slow_link
 from benchmarks.link_speed import measure_link
 from benchmarks.results_file import write_results
 from benchmarks.scaling_model import Link, Step, buckets_of, efficiency, step_s
 from benchmarks.scaling_rank import run_rank
 from tests.namespaces import Host, connected_hosts, ssh_between
 
-SLOW = ("netem", "rate", "1gbit", "delay", "0.5ms", "limit", "10000")
-# For kernels without netem: the rate alone.
-SLOW_WITHOUT_DELAY = ("tbf", "rate", "1gbit", "burst", "1mb", "latency", "50ms")
+RATE, DELAY_S = "1gbit", 0.0005
 ACCURACY = 0.15
 SPEEDUP = 1.8
 # Shared links of data centres, as a rank gets them.
@@ -89,24 +86,6 @@ def measure(
     return found
 
 
-@contextmanager
-def limited(hosts: Sequence[Host]) -> Iterator[None]:
-    """Limit the link of each host while the block runs."""
-    for host in hosts:
-        if not _tc(host, "add", *SLOW) and not _tc(host, "add", *SLOW_WITHOUT_DELAY):
-            sys.exit("tc can limit nothing here: neither netem nor tbf is in this kernel")
-    try:
-        yield
-    finally:
-        for host in hosts:
-            _tc(host, "del")
-
-
-def _tc(host: Host, verb: str, *words: str) -> bool:
-    command = ["tc", "-n", host.namespace, "qdisc", verb, "dev", "eth0", "root", *words]
-    return subprocess.run(command, check=False, capture_output=True).returncode == 0
-
-
 def measure_all(options: argparse.Namespace) -> dict[str, Any]:
     """Return the medians of all four, and the two links."""
     taken: dict[str, list[float]] = {"single": [], "alone": [], "fast": [], "slow": []}
@@ -119,7 +98,7 @@ def measure_all(options: argparse.Namespace) -> dict[str, Any]:
         ssh_between(hosts, Path(folder)) as ssh,
     ):
         fast = measure_link(*hosts)
-        with limited(hosts):
+        with slow_link(*hosts, rate=RATE, delay_s=DELAY_S):
             slow = measure_link(*hosts)
         print(f"links, bytes/s and seconds: fast {fast}, slow {slow}", file=sys.stderr)
         for each in range(options.rounds):
@@ -130,7 +109,7 @@ def measure_all(options: argparse.Namespace) -> dict[str, Any]:
                 ("slow", "meet"),
             ):
                 if name == "slow":
-                    with limited(hosts):
+                    with slow_link(*hosts, rate=RATE, delay_s=DELAY_S):
                         found = measure(what, hosts, ssh, options)
                 else:
                     found = measure(what, hosts, ssh, options)

@@ -59,7 +59,11 @@ class Ledger:
 
     def entry(self, model: str, version: int) -> VersionEntry:
         """Return the version's row; reads one page if it is archived. Raises NotFound."""
-        return self._pages.entry(self.read(model), version)
+        return self.find(self.read(model), version)
+
+    def find(self, catalog: Catalog, version: int) -> VersionEntry:
+        """Return the version's row; reads one page if it is archived. Raises NotFound."""
+        return self._pages.entry(catalog, version)
 
     def change(
         self,

@@ -17,7 +17,7 @@ from model_store.errors import Corrupt, InvalidName, NotFound
 from model_store.garbage import Collector, Garbage
 from model_store.gate import POINTS, Gate, Say
 from model_store.labels import Labels
-from model_store.layout import MANIFEST, file_key
+from model_store.layout import CATALOG, MANIFEST, file_key
 from model_store.ledger import Ledger
 from model_store.manifest import Lineage, Manifest, SelfTest, Signature, decode_manifest
 from model_store.names import check_model
@@ -272,7 +272,11 @@ class ModelStore:
         self, model: str, version: int, *, progress: Progress | None = None
     ) -> tuple[Damage, ...]:
         """Read every byte of the version on the shelf; return what is damaged, () if nothing."""
-        entry = self._ledger.entry(model, version)
+        catalog = self._ledger.read(model)
+        try:
+            entry = self._ledger.find(catalog, version)
+        except Corrupt as error:
+            return (Damage(CATALOG, str(error)),)
         try:
             manifest, _ = self._verified_manifest(model, entry)
         except (Corrupt, InvalidName) as error:

@@ -44,7 +44,14 @@ class LocalBackend:
         """Return the file; the ETag is a digest of its bytes."""
         path = self._locate(key)
         with os_edge("reading", path):
-            data = path.read_bytes()
+            try:
+                data = path.read_bytes()
+            except NotADirectoryError:
+                # A file in a version's place is damage of that version, one in the shelf's place
+                # is no shelf.
+                if not self._root.is_dir():
+                    raise
+                raise NotFound(f"reading {path}: a file is where a folder should be") from None
         etag = _etag(data)
         return None if etag == unless else Blob(data, etag)
 

@@ -329,3 +329,16 @@ def test_a_cached_archived_version_is_fetched_without_the_store(tmp_path: Path) 
     backend.reads.clear()
     assert cache.fetch(store, MODEL, 1) == place
     assert backend.reads == []
+
+
+def test_the_versions_of_a_lost_page_are_damage_that_verify_tells_of() -> None:
+    backend = MemoryBackend()
+    put(backend, long_catalog(1_000))
+    for key in page_keys(backend):
+        del backend.blobs[key]
+    store = ModelStore("test://shelf", backend)
+    [damage] = store.verify(MODEL, 1)
+    assert damage.file == "catalog.json"
+    assert "restore it from a copy" in damage.reason
+    [damage] = store.verify(MODEL, 999)
+    assert damage.file == "manifest.json"

@@ -28,6 +28,19 @@ def test_a_damaged_manifest_is_damage_and_the_other_versions_are_verified(
     assert "resnet50 1: damaged\n  manifest.json: file://" in shelf("verify").out
 
 
+def test_a_file_in_the_place_of_a_version_is_damage_and_the_others_are_verified(
+    shelf: Run, tmp_path: Path
+) -> None:
+    version = tmp_path / "shelf" / MODEL / "1"
+    version.rename(tmp_path / "moved")
+    version.touch()
+    answer = shelf("verify", "--json")
+    assert answer.code == 5
+    damage = answer.json["damage"]
+    assert [each["file"] for each in damage["1"]] == ["manifest.json"]
+    assert damage["2"] == []
+
+
 @pytest.mark.parametrize("name", ["classes.json", "manifest.json", "variables/variables.index"])
 @pytest.mark.parametrize("kind", ["link", "folder"])
 def test_what_is_no_file_any_more_is_damage(
