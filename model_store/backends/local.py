@@ -47,9 +47,9 @@ class LocalBackend:
             try:
                 data = path.read_bytes()
             except NotADirectoryError:
-                # A file in a version's place is damage of that version, one in the shelf's place
-                # is no shelf.
-                if not self._root.is_dir():
+                # A file in a version's place is damage of that version; one in the place of a
+                # model or of the shelf must not look like an empty shelf.
+                if not (self._root / PurePosixPath(key).parts[0]).is_dir():
                     raise
                 raise NotFound(f"reading {path}: a file is where a folder should be") from None
         etag = _etag(data)

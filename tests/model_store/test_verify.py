@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from model_store import InvalidName, ModelStore, NotFound
+from model_store import InvalidName, ModelStore, NotFound, Unreachable
 from tests.model_store.command_line import Run
 from tests.model_store.material import MODEL, publish
 
@@ -39,6 +39,14 @@ def test_a_file_in_the_place_of_a_version_is_damage_and_the_others_are_verified(
     damage = answer.json["damage"]
     assert [each["file"] for each in damage["1"]] == ["manifest.json"]
     assert damage["2"] == []
+
+
+def test_a_file_in_the_place_of_a_model_is_no_empty_shelf(local_store: ModelStore) -> None:
+    model = Path(local_store.url.removeprefix("file://")) / MODEL
+    model.parent.mkdir(parents=True, exist_ok=True)
+    model.touch()
+    with pytest.raises(Unreachable, match="a part of the path is a file"):
+        local_store.catalog(MODEL)
 
 
 @pytest.mark.parametrize("name", ["classes.json", "manifest.json", "variables/variables.index"])
