@@ -8,6 +8,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from service.lifecycle import CANNOT_START
 from service.settings import Settings, SettingsError
 from service.supervisor import CannotStart, local_url, run_service
 
@@ -43,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.debug:
             traceback.print_exc()
         print(f"hotshelf: {error}", file=sys.stderr)
-        return 2
+        return CANNOT_START
 
 
 def _greet(settings: Settings) -> None:

@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# Exit status of a process that can't start as it was told to: another try would end the same.
+CANNOT_START = 2
+
 GC_ALLOCATIONS = 10_000
 
 _PR_SET_PDEATHSIG = 1

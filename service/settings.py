@@ -117,7 +117,8 @@ def _secret(meaning: str) -> Any:
     )
 
 
-def _cores() -> int:
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0))
 
 
@@ -139,7 +140,7 @@ class Settings:
     )
     host: str = _setting("127.0.0.1", _text, "address to listen on; 0.0.0.0 for every interface")
     port: int = _setting(8000, _whole(1, 65535), "TCP port to listen on")
-    workers: int = _setting(max(1, _cores() // 2), _whole(1, 256), "HTTP worker processes")
+    workers: int = _setting(max(1, usable_cores() // 2), _whole(1, 256), "HTTP worker processes")
     device: str = _setting(
         "auto", _one_of("auto", "cpu", "cuda"), "what models run on; auto takes a GPU if it can"
     )
@@ -148,10 +149,13 @@ class Settings:
         _points,
         "points of top-1 accuracy that a faster variant of a model may cost",
     )
-    lanes: int = _setting(_cores(), _whole(1, 256), "batches that run at the same time")
+    lanes: int = _setting(
+        0, _whole(0, 256), "batches that run at the same time; 0: one a core, on GPUs two on each"
+    )
     threads_per_lane: int = _setting(1, _whole(1, 256), "ONNX Runtime threads for one batch")
-    # On one thread, larger batches gain less than 2% of images/s and cost latency.
-    max_batch: int = _setting(16, _whole(1, 1024), "images in one batch, at most")
+    max_batch: int = _setting(
+        0, _whole(0, 1024), "images in one batch, at most; 0: 16, on GPUs 128"
+    )
     queue_images: int = _setting(
         256, _whole(1, 1_000_000), "images that may wait; more are answered 429"
     )

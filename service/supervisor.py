@@ -22,7 +22,7 @@ from typing import Any
 from model_store import StoreError, open_store
 from service.ipc.client import EngineClient
 from service.ipc.messages import AskStatus
-from service.lifecycle import metrics_path, socket_path
+from service.lifecycle import CANNOT_START, metrics_path, socket_path
 from service.logs import set_up_logging
 from service.settings import PREFIX, Settings
 from service.watchdog import until_silent
@@ -65,9 +65,14 @@ class Supervisor:
         self._ready = ready
         self._stopping = asyncio.Event()
         self._http_gone = asyncio.Event()
+        self._engine_refused = False
 
     async def run(self) -> int:
-        """Run until stopped; 0 after an orderly stop, 1 if the HTTP side ended by itself."""
+        """Run until stopped.
+
+        Returns 0 after an orderly stop, 1 if the HTTP side ended by itself, CANNOT_START if the
+        first engine did with that.
+        """
         loop = asyncio.get_running_loop()
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(each, self._stopping.set)
@@ -78,7 +83,7 @@ class Supervisor:
         # Requests under way need the engine, so it goes last.
         self._http_gone.set()
         await engine
-        return status
+        return CANNOT_START if self._engine_refused else status
 
     async def _keep_http(self) -> int:
         """Run the HTTP side until stopped; where something kills it, run another.
@@ -103,7 +108,12 @@ class Supervisor:
             await pauses.wait("the HTTP side", http.returncode, until=self._stopping)
 
     async def _keep_engine(self) -> None:
-        """Run the engine; when it dies, run another, after pauses that grow if that goes on."""
+        """Run the engine; when it dies, run another, after pauses that grow if that goes on.
+
+        If already the first can't start as it was told to, none will. A later one may find what it
+        needs again, such as a GPU that comes back.
+        """
+        first = True
         pauses = _Pauses()
         client = EngineClient(socket_path(Path(self._settings.run_dir)))
         connecting = asyncio.create_task(client.run())
@@ -121,6 +131,11 @@ class Supervisor:
                 log.error("the engine hangs: it doesn't say its state any more; killing it")
                 engine.kill()
                 await engine.wait()
+            if first and engine.returncode == CANNOT_START:
+                self._engine_refused = True
+                self._stopping.set()
+                break
+            first = False
             await pauses.wait("the engine", engine.returncode, until=self._http_gone)
         connecting.cancel()
 

@@ -10,22 +10,16 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import numpy as np
 
-from imaging import IMAGE_SHAPE
-from service.ipc.messages import Images
+from service.engine.timing import Run, best_s
 
 log = logging.getLogger(__name__)
 
 # Of the best rate; below it, more images a batch are worth their waiting.
 NEARLY = 0.97
-# The best of a few runs is what the model takes; others are what else the machine does.
 TRIES = 3
-
-Run = Callable[[Images], object]
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -44,7 +38,12 @@ def sizes(most: int) -> list[int]:
 
 
 def worthwhile_batch(
-    run: Run, most: int, *, note: Path, circumstances: str, clock: Callable[[], float] | None = None
+    run: Run,
+    most: int,
+    *,
+    note: Path,
+    circumstances: str,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> int:
     """Return the images that a batch may have, 1 to `most`.
 
@@ -55,7 +54,7 @@ def worthwhile_batch(
     known = _read(note)
     if known is not None and known.circumstances == circumstances:
         return known.images
-    rates = {size: _rate(run, size, clock or time.perf_counter) for size in sizes(most)}
+    rates = {size: size / best_s(run, size, tries=TRIES, clock=clock) for size in sizes(most)}
     best = max(rates.values())
     images = min(size for size, rate in rates.items() if rate >= NEARLY * best)
     log.info(
@@ -68,17 +67,6 @@ def worthwhile_batch(
     except OSError as error:
         log.warning("the measured batch can't be kept in %s: %s", note, error)
     return images
-
-
-def _rate(run: Run, size: int, clock: Callable[[], float]) -> float:
-    """Return images/s of one run at a time."""
-    images: Any = np.zeros((size, *IMAGE_SHAPE), np.uint8)
-    taken = []
-    for _ in range(TRIES):
-        started = clock()
-        run(images)
-        taken.append(clock() - started)
-    return size / min(taken)
 
 
 def _read(note: Path) -> Measured | None:

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import enum
 from collections.abc import Callable
+from dataclasses import dataclass
 
 
 class Device(enum.StrEnum):
@@ -15,28 +16,39 @@ class Device(enum.StrEnum):
     CUDA = "cuda"
 
 
+@dataclass(frozen=True)
+class Hardware:
+    """A kind of device and, where that is a GPU, how many of them there are."""
+
+    device: Device
+    gpus: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.device}, {self.gpus} GPUs" if self.gpus > 1 else str(self.device)
+
+
 class NoSuchDevice(Exception):
     """The device that was asked for isn't there; the message says what is missing."""
 
 
-def choose_device(wanted: str, *, runtime_can: bool, gpus: Callable[[], int]) -> Device:
-    """Return the device for `wanted`: "cpu", "cuda", or "auto" for a GPU where one can be used.
+def choose_hardware(wanted: str, *, runtime_can: bool, gpus: Callable[[], int]) -> Hardware:
+    """Return the hardware for `wanted`: "cpu", "cuda", or "auto" for GPUs where they can be used.
 
     `runtime_can` says whether ONNX Runtime was built for GPUs, `gpus` counts them. Raises
     NoSuchDevice when "cuda" was asked for and can't be had: nothing falls back unasked.
     """
     if wanted == Device.CPU:
-        return Device.CPU
-    missing = ""
+        return Hardware(Device.CPU)
+    missing, found = "", 0
     if not runtime_can:
         missing = "this ONNX Runtime was built without CUDA; install onnxruntime-gpu"
-    elif gpus() < 1:
+    elif (found := gpus()) < 1:
         missing = "the NVIDIA driver shows no GPU"
     if not missing:
-        return Device.CUDA
+        return Hardware(Device.CUDA, found)
     if wanted == Device.CUDA:
         raise NoSuchDevice(f"CUDA was asked for, but {missing}")
-    return Device.CPU
+    return Hardware(Device.CPU)
 
 
 def count_gpus() -> int:

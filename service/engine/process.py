@@ -16,7 +16,7 @@ from model_store import VersionCache, open_store
 from service import metrics
 from service.engine.administration import Administration
 from service.engine.batcher import Batch, Batcher, Waiting
-from service.engine.device import Device, NoSuchDevice, choose_device, count_gpus
+from service.engine.device import NoSuchDevice, choose_hardware, count_gpus
 from service.engine.fact_sheet import FactSheet
 from service.engine.follower import Follower
 from service.engine.lanes import Lanes, Outcome, slices
@@ -24,7 +24,7 @@ from service.engine.loading import LoadingPlan, VersionLoader
 from service.engine.manager import Lease, VersionManager
 from service.engine.pace import Pace
 from service.engine.policy import State
-from service.engine.session import runtime_has_cuda
+from service.engine.runtime import runtime_has_cuda
 from service.engine.source import StoreSource
 from service.engine.tally import Tally
 from service.errors import EngineUnavailable, InferenceFailed, NotReady, ServiceError
@@ -43,7 +43,13 @@ from service.ipc.messages import (
     VersionDescription,
 )
 from service.ipc.server import Caller, listen
-from service.lifecycle import die_with_parent, keep_heaps_small, keep_what_is_loaded, socket_path
+from service.lifecycle import (
+    CANNOT_START,
+    die_with_parent,
+    keep_heaps_small,
+    keep_what_is_loaded,
+    socket_path,
+)
 from service.logs import set_up_logging
 from service.reference import VersionRef
 from service.settings import PREFIX, Settings
@@ -74,10 +80,10 @@ class Engine:
         *,
         facts: FactSheet,
         administration: Administration,
-        device: Device,
+        plan: LoadingPlan,
         give_up: Callable[[], None],
     ) -> None:
-        self._device = device
+        self._device = plan.hardware.device
         self._administration = administration
         self._model = settings.model
         self._facts = facts
@@ -87,14 +93,12 @@ class Engine:
         self._batcher = Batcher(
             queue_images=settings.queue_images, clock=time.monotonic, dropped=self._dropped
         )
-        self._pace = Pace(lanes=settings.lanes, max_batch=settings.max_batch)
+        self._pace = Pace(lanes=plan.lanes, max_batch=plan.max_batch)
         self._loop = asyncio.get_running_loop()
         self._looking = False
         self._tally = Tally()
-        self._lanes = Lanes(
-            settings.lanes, max_batch=settings.max_batch, finished=self._batch_finished
-        )
-        self._max_batch = settings.max_batch
+        self._lanes = Lanes(plan.lanes, max_batch=plan.max_batch, finished=self._batch_finished)
+        self._max_batch = plan.max_batch
         self._failed_runs = 0
         self._give_up = give_up
         self.broken = False
@@ -254,15 +258,9 @@ async def serve(settings: Settings) -> int:
     store = open_store(settings.store)
     source = StoreSource(store, cache, settings.model, settings.serve)
 
-    device = choose_device(settings.device, runtime_can=runtime_has_cuda(), gpus=count_gpus)
-    log.info("models run on %s", device)
-    plan = LoadingPlan(
-        device=device,
-        threads=settings.threads_per_lane,
-        cores=settings.lanes * settings.threads_per_lane,
-        max_batch=settings.max_batch,
-        most_loss=settings.max_accuracy_loss,
-    )
+    hardware = choose_hardware(settings.device, runtime_can=runtime_has_cuda(), gpus=count_gpus)
+    log.info("models run on %s", hardware)
+    plan = LoadingPlan.of(settings, hardware)
     loader = VersionLoader(source, plan)
     manager = VersionManager(loader, budget_bytes=settings.memory_mb * 1_000_000)
     facts = FactSheet(source.manifest)
@@ -275,7 +273,7 @@ async def serve(settings: Settings) -> int:
         source,
         facts=facts,
         administration=administration,
-        device=device,
+        plan=plan,
         give_up=stop.set,
     )
     for each in (signal.SIGTERM, signal.SIGINT):
@@ -303,7 +301,7 @@ def main() -> int:
         return asyncio.run(serve(settings))
     except NoSuchDevice as error:
         log.error("%s=%s: %s", f"{PREFIX}DEVICE", settings.device, error)  # noqa: TRY400
-        return 2
+        return CANNOT_START
 
 
 if __name__ == "__main__":

@@ -1,42 +1,29 @@
-"""One loaded model: the only file that knows ONNX Runtime."""
+"""One loaded version: its model where it runs, its classes, and whether it answers at all."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 import numpy as np
-import onnxruntime as ort
 
 from imaging import IMAGE_SHAPE
-from service.engine.device import Device
-from service.engine.graph_cache import is_optimized, optimized_graph
+from service.engine.placement import Placement
+from service.engine.runtime import WrongSignature
 from service.ipc.messages import ClassName, Images, Probabilities
-from service.lifecycle import starting_threads_as
 
 MODEL_FILE = "model.onnx"
 CLASSES_FILE = "classes.json"
 
-PROVIDERS: dict[Device, list[Any]] = {
-    Device.CPU: ["CPUExecutionProvider"],
-    Device.CUDA: [
-        ("CUDAExecutionProvider", {"cudnn_conv_algo_search": "EXHAUSTIVE"}),
-        "CPUExecutionProvider",
-    ],
-}
-# How much faster all cores must be at one image, and in how many tries, to be worth a session.
-WIDE_GAIN = 0.95
-TRIES = 5
-# Weights smaller than this stay in the graph's own file.
-MAPPED_BYTES = 1024
-
 # Probabilities of one image add up to 1 within what float32 loses; a softmax quantized to int8, in
 # steps of 1/255, doesn't, and belongs in float.
 SUM_TOLERANCE = 0.02
+
+
+# Loads the model of a file, whose version has so many classes, to where it is to run.
+Place = Callable[[Path, int], Placement]
 
 
 class BadModel(Exception):
@@ -69,22 +56,16 @@ class Session(Protocol):
 
 
 class OnnxSession:
-    """One model file of a version's folder, with the names in its `classes.json`.
-
-    `load` raises BadModel when a file can't be read, the model's signature isn't
-    `image` uint8 [N, 64, 64, 3] → `probabilities` float32 [N, classes], or a test run gives
-    anything but probabilities.
-    """
+    """A version's model in its place, with the names in its `classes.json`."""
 
     def __init__(
         self,
-        session: ort.InferenceSession,
+        placement: Placement,
         classes: tuple[ClassName, ...],
         file: str,
         closed: Callable[[], None],
     ) -> None:
-        self._session = session
-        self._wide = session
+        self._placement = placement
         self.classes = classes
         self.file = file
         self.batch_images = 1
@@ -94,126 +75,40 @@ class OnnxSession:
     def load(
         cls,
         folder: Path,
+        place: Place,
         *,
-        threads: int,
-        cores: int | None = None,
         file: str = MODEL_FILE,
-        device: Device = Device.CPU,
         closed: Callable[[], None] = lambda: None,
     ) -> OnnxSession:
-        """Load and check the model; takes seconds and belongs off the request path.
+        """Place and check the model; takes seconds and belongs off the request path.
 
-        A run uses so many threads; one that runs alone as many as there are `cores`, where that
-        turns out to be faster. `closed` is called once, by `close`.
+        `closed` is called once, by `close`. Raises BadModel when a file can't be read, or the
+        model's signature isn't `image` uint8 [N, 64, 64, 3] → `probabilities` float32
+        [N, classes].
         """
         classes = _read_classes(folder / CLASSES_FILE)
         try:
-            graph = _graph(folder / file, device)
-            loaded = cls(_open(graph, device, threads), classes, file, closed)
-            loaded._check_signature()
-            if device is Device.CPU and cores not in (None, threads):
-                loaded._widen(_open(graph, device, cores, spinning=True))
-        except BadModel:
-            raise
+            placement = place(folder / file, len(classes))
+        except WrongSignature as error:
+            raise BadModel(f"{file} {error}") from None
         # ONNX Runtime's exceptions share no public base class.
         except Exception as error:
             raise BadModel(f"{file} can't be loaded: {_first_line(error)}") from error
-        return loaded
+        return cls(placement, classes, file, closed)
+
+    @property
+    def copies(self) -> int:
+        """How many copies of the model take turns: so many runs in a row are one on each."""
+        return self._placement.copies
 
     def run(self, images: Images, *, alone: bool = False) -> Probabilities:
         """Return float32 [N, classes] for uint8 [N, 64, 64, 3]."""
-        session = self._wide if alone else self._session
-        (probabilities,) = session.run(["probabilities"], {"image": images})
-        answer: Probabilities = probabilities
-        return answer
+        return self._placement.run(images, alone=alone)
 
     def close(self) -> None:
         """Free the model's memory and tell whoever lent the folder."""
-        del self._session, self._wide
+        self._placement.close()
         self._closed()
-
-    def _widen(self, wide: ort.InferenceSession) -> None:
-        """Let runs that are alone have a session of more threads, if that is faster."""
-        if _single_s(wide) < WIDE_GAIN * _single_s(self._session):
-            self._wide = wide
-
-    def _check_signature(self) -> None:
-        inputs = {each.name: (each.type, each.shape) for each in self._session.get_inputs()}
-        outputs = {each.name: (each.type, each.shape) for each in self._session.get_outputs()}
-        kind, shape = inputs.get("image", ("missing", []))
-        if list(inputs) != ["image"] or kind != "tensor(uint8)" or shape[1:] != [*IMAGE_SHAPE]:
-            raise BadModel(f"{self.file} takes {inputs}, not one uint8 [N,64,64,3] named 'image'")
-        kind, shape = outputs.get("probabilities", ("missing", []))
-        if kind != "tensor(float)" or len(shape) != 2:
-            raise BadModel(f"{self.file} gives {outputs}, not float32 [N,classes] 'probabilities'")
-        if isinstance(shape[1], int) and shape[1] != len(self.classes):
-            raise BadModel(
-                f"{self.file} has {shape[1]} outputs, {CLASSES_FILE} names {len(self.classes)}"
-            )
-
-
-def runtime_has_cuda() -> bool:
-    """Whether this ONNX Runtime was built for GPUs."""
-    return "CUDAExecutionProvider" in ort.get_available_providers()
-
-
-def runtime() -> str:
-    """Return the name and version of what runs models."""
-    return f"ort-{ort.__version__}"
-
-
-def _graph(model: Path, device: Device) -> Path:
-    """Return what to load: for the CPU, the model's optimized graph."""
-    if device is Device.CUDA:
-        return model
-    return optimized_graph(model, runtime(), partial(_optimize, model))
-
-
-def _single_s(session: ort.InferenceSession) -> float:
-    """Return the seconds that a run of one image takes at best; the first few plan and allocate."""
-    image = np.zeros((1, *IMAGE_SHAPE), np.uint8)
-    taken = []
-    for _ in range(TRIES):
-        started = time.perf_counter()
-        session.run(None, {"image": image})
-        taken.append(time.perf_counter() - started)
-    return min(taken)
-
-
-def _optimize(model: Path, graph: Path) -> None:
-    """Write the model's optimized graph for the CPU, its weights in a file beside it."""
-    options = _options(threads=1)
-    options.optimized_model_filepath = str(graph)
-    external = "session.optimized_model_external_initializers"
-    options.add_session_config_entry(f"{external}_file_name", f"{graph.name}.data")
-    options.add_session_config_entry(f"{external}_min_size_in_bytes", str(MAPPED_BYTES))
-    ort.InferenceSession(str(model), options, providers=PROVIDERS[Device.CPU])
-
-
-def _open(
-    graph: Path, device: Device, threads: int, *, spinning: bool = False
-) -> ort.InferenceSession:
-    options = _options(threads, spinning=spinning)
-    if is_optimized(graph):
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    with starting_threads_as("lane"):
-        session = ort.InferenceSession(str(graph), options, providers=PROVIDERS[device])
-    if device is Device.CUDA and session.get_providers()[0] != "CUDAExecutionProvider":
-        raise BadModel("CUDA's libraries can't be used; ONNX Runtime's log says why")
-    return session
-
-
-def _options(threads: int, *, spinning: bool = False) -> ort.SessionOptions:
-    """Return the options of a session; its waiting threads may be `spinning` during runs."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # Spinning saves a run that nothing else competes with a fifth of its time, and costs a machine
-    # that is busy more than that. Between runs it only burns power.
-    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
-    options.add_session_config_entry("session.force_spinning_stop", "1")
-    options.log_severity_level = 3
-    return options
 
 
 def warm_up(session: Session, max_batch: int) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from service.engine import process
-from service.engine.device import Device
+from service.engine.device import Device, Hardware
+from service.engine.loading import LoadingPlan
 from service.engine.manager import Lease
 from service.engine.process import Engine
 from service.errors import EngineUnavailable
@@ -60,13 +61,14 @@ def test_an_engine_whose_model_hangs_says_so_instead_of_its_state(
     unused: Any = None
 
     async def scene() -> None:
+        settings = Settings(store="file:///nowhere")
         engine = Engine(
-            Settings(store="file:///nowhere"),
+            settings,
             cast("Any", OneVersion(session)),
             unused,
             facts=unused,
             administration=cast("Any", NoAdministration()),
-            device=Device.CPU,
+            plan=LoadingPlan.of(settings, Hardware(Device.CPU)),
             give_up=lambda: None,
         )
         caller = Caller()

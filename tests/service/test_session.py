@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 
+from service.engine.placement import OnCpu
 from service.engine.session import BadModel, OnnxSession, warm_up
 from service.ipc.messages import Images, Probabilities
 from tests.service.fakes import CLASSES, FakeSession
@@ -18,8 +20,16 @@ def folder(tmp_path: Path) -> Path:
     return write_version(tmp_path / "7", 7)
 
 
+def load(folder: Path, *, cores: int = 1, closed: Callable[[], None] = lambda: None) -> OnnxSession:
+    return OnnxSession.load(
+        folder,
+        lambda model, classes: OnCpu(model, classes=classes, threads=1, cores=cores),
+        closed=closed,
+    )
+
+
 def test_a_version_answers_with_probabilities_of_its_classes(folder: Path) -> None:
-    session = OnnxSession.load(folder, threads=1)
+    session = load(folder)
     images = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
     answer = session.run(images)
     assert answer.shape == (3, 200)
@@ -31,7 +41,7 @@ def test_a_version_answers_with_probabilities_of_its_classes(folder: Path) -> No
 
 def test_closing_tells_whoever_lent_the_folder(folder: Path) -> None:
     told: list[str] = []
-    session = OnnxSession.load(folder, threads=1, closed=lambda: told.append("closed"))
+    session = load(folder, closed=lambda: told.append("closed"))
     assert told == []
     session.close()
     assert told == ["closed"]
@@ -47,7 +57,7 @@ def test_a_truncated_model_is_refused(folder: Path) -> None:
     model = folder / "model.onnx"
     model.write_bytes(model.read_bytes()[:-100])
     with pytest.raises(BadModel, match=r"model.onnx can't be loaded"):
-        OnnxSession.load(folder, threads=1)
+        load(folder)
 
 
 @pytest.mark.parametrize(
@@ -63,14 +73,14 @@ def test_a_model_with_another_signature_is_refused(
 ) -> None:
     onnx.save(model, folder / "model.onnx")
     with pytest.raises(BadModel, match=reason):
-        OnnxSession.load(folder, threads=1, cores=2)
+        load(folder, cores=2)
 
 
 @pytest.mark.parametrize("text", ["", "{}", json.dumps([{"wnid": "n1"}])])
 def test_class_names_that_cannot_be_read_are_refused(folder: Path, text: str) -> None:
     (folder / "classes.json").write_text(text)
     with pytest.raises(BadModel, match=r"classes.json can't be read"):
-        OnnxSession.load(folder, threads=1)
+        load(folder)
 
 
 class OddSession:
@@ -116,7 +126,7 @@ def test_a_model_that_fails_on_a_batch_fails_its_warm_up() -> None:
 
 def test_a_kept_graph_gives_the_very_answers_of_the_first_start(folder: Path) -> None:
     images = np.random.default_rng(1).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)
-    first = OnnxSession.load(folder, threads=1)
-    second = OnnxSession.load(folder, threads=1, cores=2)
+    first = load(folder)
+    second = load(folder, cores=2)
     assert (first.run(images) == second.run(images)).all()
     assert np.abs(second.run(images, alone=True) - first.run(images)).max() < 1e-6

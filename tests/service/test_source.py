@@ -7,7 +7,7 @@ import pytest
 
 from model_store import Catalog, ModelStore, NoSpace, VersionCache, open_store
 from service.engine.batch_size import Measured
-from service.engine.device import Device
+from service.engine.device import Device, Hardware
 from service.engine.loading import LoadingPlan, VersionLoader
 from service.engine.session import BadModel
 from service.engine.source import StoreSource
@@ -79,7 +79,7 @@ def cached(tmp_path: Path) -> list[str]:
 
 
 def loader(store: ModelStore, cache: VersionCache) -> VersionLoader:
-    plan = LoadingPlan(device=Device.CPU, threads=1, cores=2, max_batch=2, most_loss=1.0)
+    plan = LoadingPlan(Hardware(Device.CPU), lanes=2, threads=1, max_batch=2, most_loss=1.0)
     return VersionLoader(source(store, cache), plan)
 
 

@@ -15,6 +15,7 @@ import requests
 from PIL import Image
 
 from model_store import ModelStore
+from service.engine.device import count_gpus
 from service.engine.process import MOST_FAILED_RUNS
 from tests.eventually import eventually
 from tests.system.running import (
@@ -25,6 +26,7 @@ from tests.system.running import (
     STOP_S,
     Crowd,
     Service,
+    free_port,
     publish,
     service,
     settings,
@@ -167,6 +169,16 @@ def test_a_port_in_use_stops_the_start_with_one_clear_line(
     assert ended.returncode == 2
     (line,) = ended.stderr.splitlines()
     assert f"can't listen on 127.0.0.1:{port}" in line
+
+
+@pytest.mark.skipif(count_gpus() > 0, reason="there is a GPU")
+def test_a_gpu_that_is_not_there_stops_the_start(local_store: ModelStore, tmp_path: Path) -> None:
+    publish(local_store, tmp_path / "1", favours=1)
+    asked = {**settings(local_store.url, tmp_path, free_port()), "HOTSHELF_DEVICE": "cuda"}
+    ended = start_and_fail(**asked)
+    assert ended.returncode == 2
+    assert "HOTSHELF_DEVICE=cuda: CUDA was asked for, but" in ended.stderr
+    assert "next one in" not in ended.stderr
 
 
 def assert_still_serving(running: Service) -> None:
