@@ -1,7 +1,7 @@
-"""The service's own HTTP worker, with a view that neither decodes nor asks the engine.
+"""The service's own HTTP worker, with views that don't ask the engine.
 
 `POST /nothing` takes a body and answers as long as a prediction would: what that costs is what HTTP
-and Flask cost of a request.
+and Flask cost of a request. `POST /decoded` decodes the body before that.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from flask import Response, request
 
+from imaging import decode_image
 from service.ipc.client import EngineClient
 from service.settings import Settings
 from service.web.answers import Prediction, json_response
@@ -35,6 +36,7 @@ class HttpAlone:
         nobody = EngineClient(Path("no-engine.sock"))
         app = create_app(settings, RemoteEngine(nobody, timeout_s=settings.timeout_s))
         app.add_url_rule("/nothing", view_func=nothing, methods=["POST"])
+        app.add_url_rule("/decoded", view_func=decoded, methods=["POST"])
         self._app = app.wsgi_app
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -52,6 +54,12 @@ class HttpAlone:
 def nothing() -> Response:
     """Take a request's body, and answer."""
     request.get_data(cache=False)
+    return json_response(ANSWER, version=1)
+
+
+def decoded() -> Response:
+    """Decode an image, and answer."""
+    decode_image(request.get_data(cache=False))
     return json_response(ANSWER, version=1)
 
 

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -25,8 +26,11 @@ from model_store import Lineage, Signature, TensorSpec, open_store
 
 ROOT = Path(__file__).resolve().parents[2]
 HOTSHELF = "hotshelf"
-SERVICE_PYTHON = ROOT / ".venv" / "service" / "bin" / "python"
-START_S = 60.0
+# On a machine that was given nothing but packages, who runs us runs the service too.
+_OWN = ROOT / ".venv" / "service" / "bin" / "python"
+SERVICE_PYTHON = _OWN if _OWN.exists() else Path(sys.executable)
+# On GPUs, loading tries several ways to run each size of batch.
+START_S = 180.0
 STOP_S = 30.0
 LOG_SHOWN = 2000
 CLASSES = 200

@@ -94,9 +94,11 @@ class GpuCopy:
         self._thread.shutdown()
 
     def _run(self, images: Images) -> Probabilities:
-        size = next((size for size in self._sizes if size >= len(images)), 0)
-        bound = self._faster.get(size)
-        return (bound or self._model).run(images)
+        size = next((size for size in self._sizes if size >= len(images)), len(images))
+        if size in self._faster:
+            return self._faster[size].run(images)
+        # cuDNN plans anew for each shape it sees first, and requests shouldn't wait for that.
+        return self._model.run(padded(images, size))[: len(images)]
 
     def _speed_up(self, open_model: Open, classes: int, name: str) -> None:
         for way, graphs in (("as CUDA graphs", True), ("in buffers that stay there", False)):
@@ -132,8 +134,17 @@ def place_on_gpus(
     return OnGpus(made)
 
 
+def padded(images: Images, size: int) -> Images:
+    """Return so many images: these, and black ones behind them."""
+    if len(images) == size:
+        return images
+    batch: Images = np.zeros((size, *IMAGE_SHAPE), np.uint8)
+    batch[: len(images)] = images
+    return batch
+
+
 def bound_sizes(max_batch: int) -> list[int]:
-    """Return the sizes of buffers for batches of up to `max_batch`, ascending.
+    """Return the sizes that batches of up to `max_batch` images are run in, ascending.
 
     No batch is padded by more than half of it.
     """

@@ -37,6 +37,7 @@ class Model(LoadedModel):
         self._real = real
         self._spoil = spoil
         self.threads: set[int] = set()
+        self.runs: list[int] = []
         self.bound: list[int] = []
 
     def check_signature(self, classes: int) -> None:
@@ -44,6 +45,7 @@ class Model(LoadedModel):
 
     def run(self, images: Images) -> Probabilities:
         self.threads.add(threading.get_ident())
+        self.runs.append(len(images))
         return self._real.run(images)
 
     def bind(self, images: int, classes: int) -> BoundModel:
@@ -137,6 +139,21 @@ def test_what_is_slower_does_not_run(
     gpu.plain.threads.clear()
     copy.run(random_images(3))
     assert gpu.plain.threads
+
+
+def test_a_plain_run_has_a_shape_that_was_seen_before(
+    make: Callable[[], GpuCopy],
+    gpu: Gpu,
+    model: LoadedModel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gpus, "best_s", timing(bound=0.99))
+    copy = make()
+    seen = set(gpu.plain.runs)
+    for count in range(1, MOST + 1):
+        answer = copy.run(random_images(count))
+        np.testing.assert_allclose(answer, model.run(random_images(count)), atol=1e-6)
+    assert set(gpu.plain.runs) == seen
 
 
 def test_where_graphs_cannot_be_had_the_buffers_stay_in_place_all_the_same(
