@@ -105,7 +105,7 @@ class VersionLoader:
             giving_back = partial(self._source.release, folder)
             undo.callback(giving_back)
             session = OnnxSession.load(folder, plan.place, file=file, closed=giving_back)
-            warm_up(session, plan.max_batch)
+            warm_up(session, plan.max_batch, lanes=plan.lanes)
             manifest = self._source.manifest_in(folder)
             for _ in range(session.copies):
                 check_published(session, manifest, file)

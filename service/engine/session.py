@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +11,7 @@ import msgspec
 import numpy as np
 
 from imaging import IMAGE_SHAPE
+from service.engine.batch_size import sizes
 from service.engine.placement import Placement
 from service.engine.runtime import WrongSignature
 from service.ipc.messages import ClassName, Images, Probabilities
@@ -111,24 +113,24 @@ class OnnxSession:
         self._closed()
 
 
-def warm_up(session: Session, max_batch: int) -> None:
+def warm_up(session: Session, max_batch: int, *, lanes: int) -> None:
     """Run batches of every power of two up to `max_batch` and check that they give probabilities.
 
-    First runs are slow (ONNX Runtime plans and allocates per shape); nobody's request should pay
-    for them. Raises BadModel when an answer isn't what it must be.
+    First runs are slow, and the first ones of several at once take more memory (ONNX Runtime plans
+    and allocates); nobody's request should pay for that, so each size runs on all lanes at once.
+    Raises BadModel when an answer isn't what it must be.
     """
     random = np.random.default_rng(0)
-    size = 1
-    while True:
-        images = random.integers(0, 256, (size, *IMAGE_SHAPE), dtype=np.uint8)
-        try:
-            answer = session.run(images)
-        except Exception as error:
-            raise BadModel(f"a test run on {size} images failed: {_first_line(error)}") from error
-        _check_probabilities(answer, size, len(session.classes))
-        if size >= max_batch:
-            return
-        size = min(2 * size, max_batch)
+    with ThreadPoolExecutor(lanes) as threads:
+        for size in sizes(max_batch):
+            images = random.integers(0, 256, (size, *IMAGE_SHAPE), dtype=np.uint8)
+            for running in [threads.submit(session.run, images) for _ in range(lanes)]:
+                try:
+                    answer = running.result()
+                except Exception as error:
+                    reason = _first_line(error)
+                    raise BadModel(f"a test run on {size} images failed: {reason}") from error
+                _check_probabilities(answer, size, len(session.classes))
 
 
 def _check_probabilities(answer: Probabilities, images: int, classes: int) -> None:

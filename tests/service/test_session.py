@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,8 +50,21 @@ def test_closing_tells_whoever_lent_the_folder(folder: Path) -> None:
 
 def test_warming_up_runs_every_batch_size_up_to_the_largest() -> None:
     session = FakeSession(1)
-    warm_up(session, 12)
+    warm_up(session, 12, lanes=1)
     assert session.batches == [1, 2, 4, 8, 12]
+
+
+def test_warming_up_runs_every_lane_at_once() -> None:
+    together = threading.Barrier(3)
+
+    class Waiting(FakeSession):
+        def run(self, images: Images, *, alone: bool = False) -> Probabilities:
+            together.wait(10)
+            return super().run(images, alone=alone)
+
+    session = Waiting(1)
+    warm_up(session, 2, lanes=3)
+    assert session.batches == [1, 1, 1, 2, 2, 2]
 
 
 def test_a_truncated_model_is_refused(folder: Path) -> None:
@@ -114,14 +128,14 @@ def test_a_model_that_gives_no_probabilities_fails_its_warm_up(
     session: OddSession, reason: str
 ) -> None:
     with pytest.raises(BadModel, match=reason):
-        warm_up(session, 4)
+        warm_up(session, 4, lanes=2)
 
 
 def test_a_model_that_fails_on_a_batch_fails_its_warm_up() -> None:
     session = FakeSession(1)
     session.failure = RuntimeError("no kernel\nsecond line")
     with pytest.raises(BadModel, match=r"test run on 1 images failed: no kernel$"):
-        warm_up(session, 4)
+        warm_up(session, 4, lanes=2)
 
 
 def test_a_kept_graph_gives_the_very_answers_of_the_first_start(folder: Path) -> None:
