@@ -51,7 +51,7 @@ def time_steps(mode: Any | None, options: argparse.Namespace) -> dict[str, Any]:
     from training.trainee import make_trainee
 
     trainee = make_trainee(
-        Architecture(classes=CLASSES),
+        Architecture(classes=CLASSES, stem=options.stem),
         precision=options.precision,
         seed=0,
         momentum=0.9,
