@@ -29,7 +29,15 @@ def test_hosts_reach_each_other_by_ssh_and_nobody_else(tmp_path: Path) -> None:
 
 def test_nothing_is_left_of_a_host_when_its_test_fails() -> None:
     def fail_on(host: Host) -> None:
-        processes.append(host.start([sys.executable, "-c", "import time; time.sleep(600)"]))
+        process = host.start(
+            [sys.executable, "-c", "import time; print('here', flush=True); time.sleep(600)"],
+            stdout=subprocess.PIPE,
+        )
+        processes.append(process)
+        # One that isn't on the host yet finds none, and ends by itself.
+        assert process.stdout is not None
+        with process.stdout as said:
+            assert said.readline() == "here\n"
         raise RuntimeError
 
     processes: list[subprocess.Popen[str]] = []

@@ -60,7 +60,7 @@ class LoadedModel:
         if kind != "tensor(float)" or len(shape) != 2:
             raise WrongSignature(f"gives {outputs}, not float32 [N,classes] '{PROBABILITIES}'")
         if isinstance(shape[1], int) and shape[1] != classes:
-            raise WrongSignature(f"has {shape[1]} outputs, but there are names of {classes}")
+            raise WrongSignature(f"has {shape[1]} outputs, classes.json names {classes}")
 
     def run(self, images: Images) -> Probabilities:
         """Return float32 [N, classes] for uint8 [N, 64, 64, 3]."""
