@@ -14,7 +14,8 @@ limits to 1 Gbit/s and delays by 0.5 ms. Measured one after the other, in turns:
 What the links do is measured by plain sockets. The model of `benchmarks/scaling_model.py` gets the
 step from `alone`, what handling bytes costs a processor from `fast`, and predicts `slow`. Exit code
 1 where it is off by more than 15%, or where two ranks over the fast link reach less than 1.8 times
-the images a second of one.
+the images a second of one. What part of two cores the host gave to others meanwhile is told for
+each run: where that differs, so does what was measured.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +37,7 @@ from benchmarks.link_speed import measure_link
 from benchmarks.results_file import write_results
 from benchmarks.scaling_model import Link, Step, buckets_of, efficiency, step_s
 from benchmarks.scaling_rank import run_rank
+from benchmarks.serving.processes import stolen_s
 from tests.namespaces import Host, connected_hosts, ssh_between
 
 RATE, DELAY_S = "1gbit", 0.0005
@@ -92,6 +95,7 @@ def measure_all(options: argparse.Namespace) -> dict[str, Any]:
     """Return the medians of all four, and the two links."""
     taken: dict[str, list[float]] = {"single": [], "alone": [], "fast": [], "slow": []}
     computed: dict[str, list[float]] = {name: [] for name in taken}
+    stolen: dict[str, list[float]] = {name: [] for name in taken}
     updates: list[float] = []
     parameters: list[Any] = []
     with (
@@ -110,6 +114,7 @@ def measure_all(options: argparse.Namespace) -> dict[str, Any]:
                 ("fast", "meet"),
                 ("slow", "meet"),
             ):
+                began, stolen_before_s = time.monotonic(), stolen_s()
                 if name == "slow":
                     with slow_link(*hosts, rate=RATE, delay_s=DELAY_S):
                         found = measure(what, hosts, ssh, options)
@@ -117,14 +122,20 @@ def measure_all(options: argparse.Namespace) -> dict[str, Any]:
                     found = measure(what, hosts, ssh, options)
                 taken[name].append(statistics.median(found["step_s"]))
                 computed[name].append(statistics.median(found["processor_s"]))
+                both_cores_s = 2 * (time.monotonic() - began)
+                stolen[name].append((stolen_s() - stolen_before_s) / both_cores_s)
                 if name == "alone":
                     updates.append(found["update_s"])
                     parameters = found["parameters"]
                 said = f"{taken[name][-1]:.3f} s a step, {computed[name][-1]:.3f} s of a processor"
-                print(f"round {each + 1} {name}: {said}", file=sys.stderr)
+                print(
+                    f"round {each + 1} {name}: {said}, {stolen[name][-1]:.1%} stolen",
+                    file=sys.stderr,
+                )
     return {
         "seconds_a_step": {name: statistics.median(values) for name, values in taken.items()},
         "rounds": taken,
+        "stolen": stolen,
         "processor_seconds_a_step": {
             name: statistics.median(values) for name, values in computed.items()
         },

@@ -53,6 +53,11 @@ def machine_s() -> float:
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
+def stolen_s() -> float:
+    """Return the CPU seconds so far that the host gave to others while this machine wanted them."""
+    return _numbers(Path("/proc/stat"))[7] / os.sysconf("SC_CLK_TCK")
+
+
 def memory_mb(pids: list[int]) -> float:
     """Return their proportional set size together."""
     total = 0
