@@ -93,10 +93,17 @@ class Scenario(FastHttpUser):
             response.success()
             return reply
 
-    def look(self, path: str, name: str = "", *, is_json: bool = True) -> Any:
+    def look(
+        self,
+        path: str,
+        name: str = "",
+        *,
+        is_json: bool = True,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
         """Get what isn't a prediction: JSON or bytes, None if it wasn't to be had."""
         with self.client.get(
-            path, name=f"{self.scenario} {name or path}", catch_response=True
+            path, name=f"{self.scenario} {name or path}", headers=headers, catch_response=True
         ) as response:
             try:
                 if response.status_code != 200:

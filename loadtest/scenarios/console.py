@@ -10,6 +10,8 @@ from loadtest.dialects import simple
 from loadtest.scenarios.base import Scenario
 
 _REFERENCES = re.compile(rb'(?:href|src)="(/console/[^"]+)"')
+# Who takes anything at the service's address gets no page.
+_BROWSER = {"Accept": "text/html,*/*;q=0.8"}
 
 
 class ConsoleVisitor(Scenario):
@@ -37,6 +39,6 @@ class ConsoleVisitor(Scenario):
         self.ask(simple.ask_bytes(self.samples.one_mixed()), "/predict (console)")
 
     def _open_page(self) -> None:
-        page = self.look("/", is_json=False)
+        page = self.look("/", is_json=False, headers=_BROWSER)
         for path in _REFERENCES.findall(page or b""):
             self.look(path.decode(), "/console/…", is_json=False)

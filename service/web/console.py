@@ -1,4 +1,8 @@
-"""The console: one page at `/`, its parts, and what it shows, as JSON for it alone."""
+"""The console: one page at `/`, its parts, and what it shows, as JSON for it alone.
+
+Who asks for `/` without wanting a page, as KServe's client does to see whether the server lives, is
+told so in JSON, and where to read on.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,9 @@ from service.web.engine import Engine
 
 STATIC = Path(__file__).parent / "static"
 PAGE = "index.html"
+# The first one goes to clients that take anything.
+KINDS = ("application/json", "text/html")
+ALIVE = {"status": "alive", "documentation": "/docs", "openapi": "/openapi.json"}
 
 # Nothing but what this service itself sends: no other host, no inline script or style, no frame.
 # Images that the user chose are shown from memory (blob:).
@@ -44,8 +51,11 @@ def console(engine: Engine) -> Blueprint:
 
     @blueprint.get("/")
     def page() -> Response:
-        """Return the page."""
-        return _part(PAGE, parts[PAGE])
+        """Return the page to browsers, and to others that the service is alive."""
+        wants_page = request.accept_mimetypes.best_match(KINDS) == KINDS[-1]
+        response = _part(PAGE, parts[PAGE]) if wants_page else json_response(ALIVE)
+        response.vary.add("Accept")
+        return response
 
     @blueprint.get("/console/<name>")
     def part(name: str) -> Response:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from flask.testing import FlaskClient
 
 from service.errors import EngineUnavailable
@@ -9,11 +10,13 @@ from service.ipc.messages import VersionStatus
 from service.web.console import STATIC
 from tests.service.fakes import FakeEngine
 
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
 
 def test_the_page_may_load_nothing_from_elsewhere_and_run_nothing_inline(
     client: FlaskClient,
 ) -> None:
-    response = client.get("/")
+    response = client.get("/", headers=BROWSER)
     policy = response.headers["Content-Security-Policy"]
     assert response.mimetype == "text/html"
     assert "default-src 'none'" in policy
@@ -21,8 +24,18 @@ def test_the_page_may_load_nothing_from_elsewhere_and_run_nothing_inline(
     assert "http" not in policy
 
 
+@pytest.mark.parametrize("accept", [None, "*/*", "application/json"])
+def test_a_client_that_wants_no_page_is_told_that_the_service_is_alive(
+    client: FlaskClient, accept: str | None
+) -> None:
+    response = client.get("/", headers={"Accept": accept} if accept else {})
+    assert response.get_json()["status"] == "alive"
+    assert client.get(response.get_json()["documentation"]).mimetype == "text/html"
+    assert "Accept" in response.vary
+
+
 def test_every_part_that_the_page_names_is_there(client: FlaskClient) -> None:
-    names = set(re.findall(r'"/console/([^"]+)"', client.get("/").get_data(as_text=True)))
+    names = set(re.findall(r'"/console/([^"]+)"', client.get("/", headers=BROWSER).text))
     names |= {
         name
         for path in STATIC.glob("*.js")

@@ -23,13 +23,15 @@ def operations_paths() -> Json:
     waiting = answer("Not yet; the reason.", json_content(record(ready=FLAG, reason=TEXT)))
     metrics = answer("Prometheus' text format.", {"text/plain": {"schema": TEXT}})
     document = answer("This document.", json_content({"type": "object"}))
+    reads_on = record(status=TEXT, documentation=TEXT, openapi=TEXT)
+    root = answer("The page, or where to read on.", _PAGE | json_content(reads_on))
     return {
         "/healthz": _get("healthz", "Does the worker answer?", alive),
         "/readyz": _get("readyz", "Are predictions answered?", ready, also={"503": waiting}),
         "/metrics": _get("metrics", "Counters of all processes", metrics),
         "/openapi.json": _get("openapi", "This document", document),
         "/docs": _get("docs", "This document as a page", answer("The page.", _PAGE)),
-        "/": _get("console", "The console", answer("The page.", _PAGE)),
+        "/": _get("console", "The console; to clients that take no HTML, that it is alive", root),
     }
 
 
