@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from benchmarks.bar_chart import Bar, Panel, bar_chart
 from benchmarks.results_file import FOLDER
 from benchmarks.serving import cores
-from benchmarks.serving.bar_chart import Bar, Panel, bar_chart
 
 # As `benchmarks.serving` writes them: a file, one model's results, one round's ceilings.
 Content: TypeAlias = dict[str, Any]
