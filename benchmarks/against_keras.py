@@ -7,10 +7,11 @@ Both train a ResNet-50 from scratch and are asked for their top-1 on the validat
 on the way. They run at the same time, each kept to a core of its own, so that whatever else the
 machine does slows both down. The plain script is what its authors' guides begin with:
 `keras.applications.ResNet50` on scaled and flipped images, Adam with its defaults, batches of 64,
-`fit`, until the time is over. Ours gets as many steps as fit the time, by a look at its speed
-before; what evaluations take is within the time, for both.
+`fit`, until the time is over. Ours gets as many steps as should fit the time, evaluations included,
+by a look at its speed before. Start-up isn't in that, so a run of a few minutes takes longer than
+asked for; each look tells when it really was.
 
-`--save` writes `benchmarks/results/against_keras.json` and the figure of docs/accuracy.md.
+`--save` writes `benchmarks/results/against_keras.json` and `docs/images/against-keras.svg`.
 """
 
 from __future__ import annotations

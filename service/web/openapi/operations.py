@@ -31,7 +31,7 @@ def operations_paths() -> Json:
         "/metrics": _get("metrics", "Counters of all processes", metrics),
         "/openapi.json": _get("openapi", "This document", document),
         "/docs": _get("docs", "This document as a page", answer("The page.", _PAGE)),
-        "/": _get("console", "The console; to clients that take no HTML, that it is alive", root),
+        "/": _get("console", "The console; that it is alive, to who asks for no HTML", root),
     }
 
 
